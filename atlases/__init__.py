@@ -1,0 +1,1 @@
+"""The registry of atlases, regions and target sets: data only, read by neuroparcel.io.registry."""

@@ -1,0 +1,1 @@
+"""The command line of neuroparcel: parse, one call into the package, print."""

@@ -1,0 +1,141 @@
+"""``neuroparcel fit``: a parcellation of a cohort."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from . import options
+from .options import INPUT, MODEL, OUTPUT, TRAINING, Duration, SectionedCommand, option
+
+
+@click.command(cls=SectionedCommand)
+@options.subjects
+@options.data_dir
+@option(
+    "--sessions",
+    section=INPUT,
+    default="day",
+    metavar="day|run|NAMES",
+    help="What counts as a session: day (REST1, REST2; LR and RL are its runs), run (each "
+    "run), or the names of the sessions to keep, separated by commas.",
+)
+@option(
+    "--roi",
+    section=INPUT,
+    default="broca-left",
+    metavar="REGION",
+    help="Region to parcellate: broca-left, ifg-left, labels of the MMP atlas separated by "
+    "commas (L_44,L_45), or a label file, FILE or FILE:label1,label2.",
+)
+@option(
+    "--targets",
+    section=INPUT,
+    default="seeds",
+    metavar="ATLAS",
+    help="Places a vertex is correlated with: seeds (1,488 spread evenly over the cortex), "
+    "mmp, cole-anticevic, or a label file.",
+)
+@option(
+    "--max-dead",
+    section=INPUT,
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    help="Largest share of vertices without signal in a recording. Fewer are masked and "
+    "reported; more are refused.",
+)
+@option(
+    "--networks",
+    section=MODEL,
+    type=click.IntRange(min=1),
+    default=2,
+    help="Number of networks.",
+)
+@option(
+    "--positive",
+    section=MODEL,
+    type=click.Choice(["shift", "clip"]),
+    default="shift",
+    help="How correlations r become positive: shift takes (1 + r) / 2, clip sets negative "
+    "ones to a small number.",
+)
+@option(
+    "--link",
+    section=MODEL,
+    type=click.Choice(["ilr", "softmax-centered"]),
+    default="ilr",
+    help="From the sphere to unbounded coordinates: isometric log-ratio, or the paper's "
+    "log-ratio against the last target.",
+)
+@option(
+    "--variance",
+    section=MODEL,
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.8,
+    help="Share of the variance that the principal components keep.",
+)
+@option(
+    "--scaling",
+    section=MODEL,
+    type=click.Choice(["single", "component"]),
+    default="single",
+    help="Scale the components by one number, or each by its own standard deviation.",
+)
+@options.evidence
+@option(
+    "--steps",
+    section=TRAINING,
+    type=click.IntRange(min=1),
+    show_default="chosen for the cohort",
+    help="Training steps, over all stages.",
+)
+@option(
+    "--time-budget",
+    section=TRAINING,
+    type=Duration(),
+    metavar="TIME",
+    help="Train for about this long instead, such as 90s, 15m or 2h.",
+)
+@options.output()
+@options.overwrite
+@option(
+    "--resume",
+    section=OUTPUT,
+    is_flag=True,
+    help="Go on with the interrupted run in the output folder.",
+)
+@options.figures
+@options.config
+@options.seed
+@options.device
+@options.dry_run
+@options.quiet
+def fit(**given: Any) -> None:
+    """Parcellate a region: population, subjects and sessions.
+
+    The recordings are CIFTI files (dtseries or dscalar). Each vertex of the region is
+    described by its correlations with targets all over the cortex; a hierarchical model
+    explains these profiles by networks that vary from subject to subject and from session
+    to session. It ends with a verdict: whether the training converged, whether a network
+    died out, and how well the networks explain profiles beside k-means.
+
+    \b
+    Written to the output folder:
+      *_dseg.dlabel.nii         the most probable network of each vertex
+      *_probseg.dscalar.nii     the probability of each network
+      *_boldmap.dscalar.nii     the entropy: 0 certain, 1 undecided
+      *_dseg.tsv                all labels as a table
+      model/                    what 'neuroparcel infer' needs
+      figures/                  pictures, and the training curve
+
+    \b
+    Examples:
+      neuroparcel fit --subjects hcp_list.txt --data-dir HCP1200 --output results/
+      neuroparcel fit --subjects cohort.tsv --roi L_44,L_45 --networks 2 --output results/
+      neuroparcel fit --config broca.toml --seed 1 --output results-seed1/
+    """
+    from neuroparcel.pipeline import FitOptions
+    from neuroparcel.pipeline import fit as run
+
+    click.echo(run(FitOptions(**given)).summary())

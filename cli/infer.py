@@ -1,0 +1,62 @@
+"""``neuroparcel infer``: parcellations of new subjects by a model that is already trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from . import options
+from .options import INPUT, MODEL, SectionedCommand, option, path_option
+
+
+@click.command(cls=SectionedCommand)
+@path_option(
+    "--model",
+    INPUT,
+    required=True,
+    metavar="FOLDER",
+    help="The folder model/ in the results of 'neuroparcel fit'.",
+)
+@options.subjects
+@options.data_dir
+@option(
+    "--sessions",
+    section=INPUT,
+    metavar="day|run|NAMES",
+    show_default="as the model's",
+    help="What counts as a session, as in 'neuroparcel fit'.",
+)
+@option(
+    "--new-population",
+    section=MODEL,
+    is_flag=True,
+    help="Infer the population from these subjects too, instead of keeping the model's.",
+)
+@options.evidence
+@options.output()
+@options.overwrite
+@options.figures
+@options.config
+@options.seed
+@options.device
+@options.dry_run
+@options.quiet
+def infer(**given: Any) -> None:
+    """Parcellate new subjects with a trained model, in seconds.
+
+    Nothing is trained. The region, the targets and the population's networks are the
+    model's, so network numbers mean the same as in its results; the networks of the new
+    subjects and sessions are inferred from their recordings.
+
+    \b
+    Examples:
+      neuroparcel infer --model results/model --subjects new_list.txt \\
+          --data-dir HCP1200 --output new/
+      neuroparcel infer --model results/model --subjects other_site.tsv \\
+          --new-population --output other_site/
+    """
+    from neuroparcel.pipeline import InferOptions
+    from neuroparcel.pipeline import infer as run
+
+    click.echo(run(InferOptions(**given)).summary())

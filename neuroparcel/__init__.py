@@ -1,0 +1,3 @@
+"""Functional parcellations that know their own uncertainty."""
+
+__version__ = "0.1.0"

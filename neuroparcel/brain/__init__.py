@@ -1,0 +1,1 @@
+"""Nouns of anatomy: axes, atlases, connectomes, reductions, parcellations. No files, no torch."""

@@ -1,0 +1,1 @@
+"""Distributions on the sphere, mixtures and the links that unbind their supports."""

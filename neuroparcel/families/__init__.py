@@ -1,0 +1,1 @@
+"""Variational families: what a posterior may look like, one family a file."""

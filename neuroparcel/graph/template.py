@@ -1,0 +1,206 @@
+"""A Pyro model with its analysed graph: evaluate it and simulate from it in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyro
+import torch
+from pyro import poutine
+from pyro.distributions import TorchDistribution
+from pyro.poutine.messenger import Messenger
+from torch import Tensor
+
+from neuroparcel.errors import NotPyramidalError
+from neuroparcel.graph.model_graph import ModelGraph, Site
+from neuroparcel.graph.observation import Observation
+from neuroparcel.graph.pyramid import build_pyramid, find_observed
+from neuroparcel.graph.trace import Model, direct_parents, plate_arguments, stable_sites
+
+
+@dataclass(frozen=True, eq=False)
+class ModelTemplate:
+    """A pyramidal Pyro model and its descriptors.
+
+    Latent values travel in compact shape ``(*lead, *plates, *event)``: the
+    plates that hold the site, outermost first, and no singleton dimensions.
+
+    Attributes
+    ----------
+    model : callable
+        The Pyro function; integer arguments set its plate sizes.
+    graph : ModelGraph
+    """
+
+    model: Model
+    graph: ModelGraph
+
+    def __str__(self) -> str:
+        return str(self.graph)
+
+    def log_prob(self, latents: Mapping[str, Tensor], data: Observation) -> dict[str, Tensor]:
+        """Log density of each site, summed over its plates where data is present.
+
+        Parameters
+        ----------
+        latents : mapping of site name to Tensor
+            Shape ``(draw, batch, *plates, *event)``, or without the draw.
+        data : Observation
+            Shape ``(batch, *plates, *event)``.
+
+        Returns
+        -------
+        dict of site name to Tensor, shape (draw, batch)
+        """
+        values = {name: self._spread(value, name) for name, value in latents.items()}
+        values[self.graph.observed.name] = data.values
+        with _Given(values) as given, pyro.validation_enabled(False):
+            self.model(**self._arguments(data.plate_sizes))
+        return {name: self._masked_sum(given.log_prob(name), name, data) for name in values}
+
+    def simulate(
+        self,
+        plate_sizes: tuple[int, ...],
+        batch_size: int,
+        proposals: Mapping[str, TorchDistribution] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> tuple[dict[str, Tensor], Observation]:
+        """Draw data sets and the latents that made them.
+
+        Parameters
+        ----------
+        plate_sizes : tuple of int
+            Outermost plate first.
+        batch_size : int
+        proposals : mapping of site name to distribution, optional
+            Distributions to draw these sites from instead of the model's own: where
+            a vague prior would almost never give plausible data.
+
+        Returns
+        -------
+        latents : dict of Tensor, shape (batch, *plates, *event)
+        data : Observation
+        """
+        lead = pyro.plate("_batch", batch_size, dim=-self.graph.n_plates - 1, device=str(device))
+        with torch.no_grad(), pyro.validation_enabled(False), lead, _Proposed(proposals or {}):
+            trace = poutine.trace(self.model).get_trace(**self._arguments(plate_sizes))
+        latents = {
+            site.name: self._compact(trace.nodes[site.name]["value"], site, plate_sizes, batch_size)
+            for site in self.graph.latents
+        }
+        values = trace.nodes[self.graph.observed.name]["value"]
+        return latents, Observation.complete(values, len(self.graph.observed.event_shape))
+
+    def _arguments(self, plate_sizes: tuple[int, ...]) -> dict[str, int]:
+        arguments: dict[str, int] = {}
+        for plate, size in zip(reversed(self.graph.plates), plate_sizes, strict=True):
+            if plate.argument is not None:
+                arguments[plate.argument] = size
+            elif size != plate.size:
+                raise NotPyramidalError(
+                    f"plate '{plate.name}' has the fixed size {plate.size}, the data {size}.",
+                    "Let an integer argument of the model with a default set the size.",
+                )
+        return arguments
+
+    def _spread(self, value: Tensor, name: str) -> Tensor:
+        """Compact shape to Pyro's, with a 1 for every plate that the site is not in."""
+        site = self.graph.site(name)
+        split = value.dim() - len(site.event_shape)
+        return value.reshape(*value.shape[:split], *(1,) * site.hierarchy, *site.event_shape)
+
+    def _compact(
+        self, value: Tensor, site: Site, plate_sizes: tuple[int, ...], batch_size: int
+    ) -> Tensor:
+        plates = plate_sizes[: self.graph.n_plates - site.hierarchy]
+        return value.reshape(batch_size, *plates, *site.event_shape)
+
+    def _masked_sum(self, log_prob: Tensor, name: str, data: Observation) -> Tensor:
+        site = self.graph.site(name)
+        mask = data.mask_at(site.hierarchy)
+        plates = (*mask.shape[1:], *(1,) * site.hierarchy)
+        lead = log_prob.shape[: log_prob.dim() - self.graph.n_plates]
+        log_prob = log_prob.expand(*lead, *plates).reshape(*lead, *mask.shape[1:])
+        masked = torch.where(mask, log_prob, torch.zeros_like(log_prob))
+        n_plates = mask.dim() - 1
+        return masked.flatten(-n_plates).sum(-1) if n_plates else masked
+
+
+def analyse(model: Model, observed: str | None = None) -> ModelTemplate:
+    """Analyse a Pyro function into a pyramidal template.
+
+    Parameters
+    ----------
+    model : callable
+        Runs without arguments. Its observed site takes its data from an argument
+        that defaults to None; integer arguments with defaults set plate sizes.
+    observed : str, optional
+        Name of the observed site, where it cannot be told.
+
+    Returns
+    -------
+    ModelTemplate
+
+    Raises
+    ------
+    NotPyramidalError
+        If the model is no pyramid; the message names sites and plates.
+
+    References
+    ----------
+    Rouillard and Wassermann, ADAVI, ICLR 2022, section 2.1 and appendix A.
+
+    Examples
+    --------
+    >>> from neuroparcel.models.toys import gaussian_random_effects
+    >>> template = analyse(gaussian_random_effects)
+    >>> [site.hierarchy for site in template.graph.latents]
+    [2, 1]
+    """
+    sites = stable_sites(model)
+    name = observed or find_observed(sites, model)
+    names = tuple(site.name for site in sites)
+    if name not in names:
+        raise NotPyramidalError(
+            f"the model has no site '{name}'.", f"Its sites are {', '.join(names)}."
+        )
+    graph = build_pyramid(sites, name, direct_parents(model, names), plate_arguments(model))
+    for site in graph.latents:
+        site.link()
+    return ModelTemplate(model, graph)
+
+
+class _Given(Messenger):
+    """Every sample site takes the given value; their distributions are kept."""
+
+    def __init__(self, values: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._values = values
+        self._distributions: dict[str, TorchDistribution] = {}
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        if msg["name"] in self._values:
+            msg["value"] = self._values[msg["name"]]
+            msg["done"] = True
+
+    def _pyro_post_sample(self, msg: dict[str, Any]) -> None:
+        if msg["name"] in self._values:
+            self._distributions[msg["name"]] = msg["fn"]
+
+    def log_prob(self, name: str) -> Tensor:
+        return self._distributions[name].log_prob(self._values[name])
+
+
+class _Proposed(Messenger):
+    """Named sample sites draw from a proposal instead of their own distribution."""
+
+    def __init__(self, proposals: Mapping[str, TorchDistribution]) -> None:
+        super().__init__()
+        self._proposals = proposals
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        if msg["name"] in self._proposals:
+            # The model's own plates have already broadcast the distribution it replaces.
+            msg["fn"] = self._proposals[msg["name"]].expand(msg["fn"].batch_shape)

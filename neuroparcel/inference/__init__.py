@@ -1,0 +1,1 @@
+"""Training an amortized posterior and asking it questions."""

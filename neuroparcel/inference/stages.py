@@ -1,0 +1,118 @@
+"""What is trained, under which objective, for how long; and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from neuroparcel.errors import OptionError
+from neuroparcel.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training.
+
+    Attributes
+    ----------
+    name : str
+    objective : str
+        A key of :data:`neuroparcel.inference.objectives.OBJECTIVES`.
+    n_steps : int
+    learning_rate : float
+        Peak; it warms up over the first 5 % and falls to 1 % along a cosine.
+    trains : tuple of str
+        Parameter groups that move; the couplings are left out unless ``flow`` is in.
+    n_draws : int
+        Draws of the posterior a data set.
+    """
+
+    name: str
+    objective: str
+    n_steps: int
+    learning_rate: float
+    trains: tuple[str, ...]
+    n_draws: int = 4
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Stages, one after the other."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of all stages."""
+        return sum(stage.n_steps for stage in self.stages)
+
+    def scaled(self, n_steps: int) -> Schedule:
+        """The same proportions in about ``n_steps`` steps, at least one a stage."""
+        if n_steps < len(self.stages):
+            raise OptionError(
+                f"{n_steps} training steps are fewer than the {len(self.stages)} stages.",
+                "Give --steps at least that many.",
+            )
+        share = n_steps / self.n_steps
+        return Schedule(
+            tuple(replace(s, n_steps=max(1, round(s.n_steps * share))) for s in self.stages)
+        )
+
+
+def staged_schedule() -> Schedule:
+    """Shift by MAP, then scale by the unregularised ELBO, then all by reverse KL.
+
+    The first two stages only bring the affine blocks near: they have no entropy
+    term and would collapse the scales if they ran long.
+
+    References
+    ----------
+    Rouillard and Wassermann, ADAVI, ICLR 2022, appendix E.4.
+    """
+    return Schedule(
+        (
+            Stage("shift", "map", 100, 3e-4, ("encoder", "shift")),
+            Stage("scale", "unregularised-elbo", 50, 3e-4, ("encoder", "shift", "scale")),
+            Stage("posterior", "reverse-kl", 1350, 2e-3, ("encoder", "shift", "scale", "flow")),
+        )
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingHistory:
+    """The loss of every step.
+
+    Attributes
+    ----------
+    step : (step,) int
+    stage : tuple of str
+        Name of each step's stage.
+    objective : tuple of str
+    loss : (step,) float
+        Nats per observed element, of the batch.
+    validation_step : (check,) int
+    validation_loss : (check,) float
+        Reverse KL of the validation data, with the same noise at every check.
+    """
+
+    step: IntArray
+    stage: tuple[str, ...]
+    objective: tuple[str, ...]
+    loss: FloatArray
+    validation_step: IntArray
+    validation_loss: FloatArray
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.step), len(self.stage), len(self.objective), len(self.loss)}
+        if len(lengths) != 1:
+            raise ValueError(f"the columns of a history differ in length: {sorted(lengths)}")
+
+    def last_gain(self) -> float:
+        """Nats by which the validation loss fell over the last quarter of the last stage.
+
+        NaN without enough checks.
+        """
+        first = self.stage.index(self.stage[-1]) if self.stage else 0
+        last_stage = self.validation_loss[self.validation_step >= first]
+        if len(last_stage) < 4:
+            return float("nan")
+        return float(last_stage[-1 - len(last_stage) // 4] - last_stage[-1])

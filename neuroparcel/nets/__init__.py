@@ -1,0 +1,1 @@
+"""Neural networks: set transformers, the hierarchical encoder, conditional flows."""

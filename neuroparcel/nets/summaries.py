@@ -1,0 +1,170 @@
+"""The residual path of the encoder: plain summaries of a set, carried to the flows.
+
+Posterior means of hierarchical models are close to shrunken averages, so the
+averages are handed on as they are; attention adds what they miss.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+class SetSummary(nn.Module, ABC):
+    """Plain summaries of a set.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Width of the summary.
+    block_sizes : tuple of int
+        Its leading features, in blocks that share one scale.
+    """
+
+    n_outputs: int
+    block_sizes: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, elements: Tensor, mask: Tensor) -> Tensor:
+        """(..., n, n_features) with mask (..., n) to (..., n_outputs); NaN where undefined."""
+
+
+class Moments(SetSummary):
+    """Masked mean, pooled spread and size of a set of feature vectors.
+
+    The spread of a block of features is the logarithm of its root mean square
+    deviation from the set's mean: the statistic that the scale of a Gaussian
+    random effect is estimated from.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of one element.
+    block_sizes : tuple of int
+        Consecutive leading features whose deviations are pooled, one spread each.
+    """
+
+    def __init__(self, n_features: int, block_sizes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.block_sizes = block_sizes
+        self.n_outputs = n_features + len(block_sizes) + 1
+
+    def forward(self, elements: Tensor, mask: Tensor) -> Tensor:
+        """(..., n, n_features) with mask (..., n) to (..., n_outputs); NaN where undefined."""
+        weight = mask.to(elements.dtype).unsqueeze(-1)
+        count = weight.sum(-2)
+        mean = (weight * elements).sum(-2) / count.clamp_min(1)
+        leading = elements[..., : sum(self.block_sizes)]
+        deviation = leading - mean[..., None, : sum(self.block_sizes)]
+        squares = (weight * deviation.square()).sum(-2) / (count - 1).clamp_min(1)
+        spread = [0.5 * _log(block.mean(-1)) for block in squares.split(self.block_sizes, -1)]
+        undefined = torch.full_like(count, torch.nan)
+        spreads = torch.where(count > 1, torch.stack(spread, -1), undefined)
+        filled = torch.where(count > 0, mean, undefined)
+        return torch.cat([filled, spreads, count.clamp_min(1).log()], -1)
+
+
+class AnchoredMoments(SetSummary):
+    r"""Means of a set weighted by soft assignment to learnt anchors.
+
+    A few steps of mixture clustering, unrolled: from the anchors :math:`a_k`,
+
+    .. math::
+        w_{nk} &\propto \exp(-\|y_n - m_k\|^2 / (2 \tau^2)), \\
+        m_k &\leftarrow (\sum_n w_{nk} y_n + c\, a_k) / (\sum_n w_{nk} + c)
+
+    with a learnt temperature :math:`\tau` and pseudo-count :math:`c` that keep
+    each mean near its anchor: component ``k`` means the same in every set.
+
+    Parameters
+    ----------
+    anchors : Tensor, shape (anchor, feature)
+    temperature : float
+        Start of tau, in the unit of the features; the spread inside a cluster.
+    n_steps : int
+        Unrolled steps; 1 assigns to the anchors themselves.
+    pseudo_count : float
+        Start of c.
+    """
+
+    def __init__(
+        self, anchors: Tensor, temperature: float, n_steps: int, pseudo_count: float
+    ) -> None:
+        super().__init__()
+        self.anchors = nn.Parameter(anchors.clone())
+        self.log_temperature = nn.Parameter(torch.tensor(float(temperature)).log())
+        self.log_pseudo_count = nn.Parameter(torch.tensor(float(pseudo_count)).log())
+        self.n_steps = n_steps
+        n_anchors, n_features = anchors.shape
+        self.block_sizes = (n_features,) * n_anchors
+        self.n_outputs = n_anchors * n_features + 2 * n_anchors + 1
+
+    def forward(self, elements: Tensor, mask: Tensor) -> Tensor:
+        """(..., n, feature) with mask (..., n) to (..., n_outputs).
+
+        Output: the means, anchor by anchor; log share and log spread of each
+        anchor; log size of the set.
+        """
+        means = self.anchors.expand(*mask.shape[:-1], *self.anchors.shape)
+        for _ in range(self.n_steps):
+            weights = self._assign(elements, means, mask)
+            means = self._update(elements, weights)
+        weights = self._assign(elements, means, mask)
+        mass = weights.sum(-2)
+        distance = _squared_distance(elements, means)
+        spread = (weights * distance).sum(-2) / (mass.clamp_min(1e-3) * elements.shape[-1])
+        count = mask.sum(-1, keepdim=True).clamp_min(1).to(elements.dtype)
+        share = ((mass + 1) / (count + mass.shape[-1])).log()
+        return torch.cat([means.flatten(-2), share, 0.5 * _log(spread), count.log()], -1)
+
+    def _assign(self, elements: Tensor, means: Tensor, mask: Tensor) -> Tensor:
+        logits = -0.5 * _squared_distance(elements, means) * (-2 * self.log_temperature).exp()
+        return torch.softmax(logits, -1) * mask.unsqueeze(-1)
+
+    def _update(self, elements: Tensor, weights: Tensor) -> Tensor:
+        pseudo = self.log_pseudo_count.exp()
+        total = weights.transpose(-1, -2) @ elements + pseudo * self.anchors
+        return total / (weights.sum(-2).unsqueeze(-1) + pseudo)
+
+
+class Standardise(nn.Module):
+    """Features to zero mean and unit variance; the undefined to the mean.
+
+    The constants are measured once, on the first training data, and travel with
+    the weights.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("scale", torch.ones(n_features))
+
+    @torch.no_grad()
+    def measure(self, features: Tensor) -> None:
+        """Set the constants from ``features`` (sample, n_features), NaN ignored."""
+        mean = features.nanmean(0)
+        variance = (features - mean).square().nanmean(0)
+        self.mean.copy_(torch.nan_to_num(mean))
+        # A constant feature keeps unit scale: what never varied must not blow up later.
+        floor = torch.where(torch.nan_to_num(variance) > 1e-10, variance, torch.ones_like(variance))
+        self.scale.copy_(floor.sqrt())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., n_features) standardised."""
+        return torch.nan_to_num((features - self.mean) / self.scale)
+
+
+def _squared_distance(elements: Tensor, means: Tensor) -> Tensor:
+    """(..., n, feature) and (..., anchor, feature) to (..., n, anchor)."""
+    cross = elements @ means.transpose(-1, -2)
+    squares = means.square().sum(-1).unsqueeze(-2)
+    return (elements.square().sum(-1, keepdim=True) - 2 * cross + squares).clamp_min(0)
+
+
+def _log(squares: Tensor) -> Tensor:
+    return (squares + 1e-8).log()

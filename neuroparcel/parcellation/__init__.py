@@ -1,0 +1,1 @@
+"""The bridge: cohorts become observations, posteriors become parcellations."""

@@ -1,0 +1,154 @@
+"""The main job: from a list of subjects to a parcellation on the cortical surface."""
+
+from __future__ import annotations
+
+import torch
+
+from neuroparcel.brain.connectome import Cohort
+from neuroparcel.brain.reduction import Reduction, fit_reduction
+from neuroparcel.graph.observation import Observation
+from neuroparcel.graph.trace import seeded
+from neuroparcel.inference.posterior import AmortizedPosterior
+from neuroparcel.inference.stages import Schedule, TrainingHistory, staged_schedule
+from neuroparcel.inference.trainer import TrainingLimits, train
+from neuroparcel.io.atlases import load_region, load_targets
+from neuroparcel.io.cohort import load_cohort
+from neuroparcel.io.layout import find_cohort
+from neuroparcel.parcellation.observations import kmeans_anchors, observe
+from neuroparcel.parcellation.training import default_device, network_model, start
+from neuroparcel.pipeline.options import FitOptions
+from neuroparcel.pipeline.outputs import write_run
+from neuroparcel.pipeline.plan import Plan
+from neuroparcel.pipeline.progress import progress_bar, say
+from neuroparcel.pipeline.results import FitResult
+from neuroparcel.pipeline.run_folder import open_run
+from neuroparcel.pipeline.saved_model import SavedModel
+
+
+def plan(options: FitOptions) -> Plan:
+    """Find the recordings, the region and the targets; read no data, write nothing."""
+    files = find_cohort(options.subjects, options.data_dir, options.sessions)
+    region, targets = load_region(options.roi), load_targets(options.targets)
+    return Plan(files, region, targets, options.networks, options.output)
+
+
+def fit(options: FitOptions) -> FitResult:
+    """Load, reduce, train, label and write.
+
+    Parameters
+    ----------
+    options : FitOptions
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    NeuroparcelError
+        On bad input; nothing has been written then.
+    """
+    device = default_device(options.device)
+    folder = open_run(options, "fit")
+    planned = plan(options)
+    with progress_bar("loading", quiet=options.quiet) as advance:
+        cohort, warnings = load_cohort(
+            planned.files,
+            planned.region,
+            planned.targets,
+            positive=options.positive,  # type: ignore[arg-type]
+            max_dead=options.max_dead,
+            progress=advance,
+        )
+    reduction = reduce(cohort, options)
+    say(_describe(reduction), quiet=options.quiet)
+    anchors, clusters = kmeans_anchors(cohort, reduction, options.networks, options.seed)
+    data = observe(cohort, reduction, device)
+    folder.begin(planned.input_record())
+    limits = TrainingLimits(options.time_budget, folder.checkpoint)
+    amortized, history = train_networks(
+        data, reduction, anchors, options, limits, resume=folder.resume
+    )
+    posterior = amortized(data)
+    model = SavedModel(
+        planned.region,
+        planned.targets,
+        reduction,
+        amortized,
+        posterior.encodings[-1],
+        anchors.cpu().numpy(),
+        {"positive": options.positive, "sessions": options.sessions, "roi": options.roi},
+    )
+    return write_run(
+        folder,
+        model,
+        cohort,
+        posterior,
+        clusters,
+        options,
+        planned,
+        warnings=warnings,
+        history=history,
+    )
+
+
+def reduce(cohort: Cohort, options: FitOptions) -> Reduction:
+    """The reduction of a cohort's profiles that the options ask for."""
+    return fit_reduction(
+        cohort,
+        variance=options.variance,
+        link=options.link,
+        scaling=options.scaling,
+    )
+
+
+def train_networks(
+    data: Observation,
+    reduction: Reduction,
+    anchors: torch.Tensor,
+    options: FitOptions,
+    limits: TrainingLimits | None = None,
+    *,
+    resume: bool = False,
+) -> tuple[AmortizedPosterior, TrainingHistory]:
+    """Train ADAVI for the MS-HBM of a cohort, in stages.
+
+    Parameters
+    ----------
+    data : Observation, (1, subject, session, vertex, component)
+    reduction : Reduction
+        Gives the prior covariance of the population networks.
+    anchors : Tensor, shape (network, component)
+    options : FitOptions
+        ``seed``, ``steps`` and ``quiet`` are used.
+    """
+    covariance = torch.as_tensor(reduction.prior_covariance, dtype=torch.float32)
+    with seeded(options.seed):
+        model = network_model(data, covariance, anchors)
+        start(model)
+    with progress_bar("training", quiet=options.quiet) as advance:
+        history = train(
+            model.family,
+            model.template,
+            model.stream,
+            schedule(options),
+            seed=options.seed,
+            validation=data,
+            limits=limits,
+            resume=resume,
+            progress=advance,
+        )
+    return AmortizedPosterior(model.template, model.family.eval()), history
+
+
+def schedule(options: FitOptions) -> Schedule:
+    """The staged schedule, in the number of steps that was asked for."""
+    stages = staged_schedule()
+    return stages if options.steps is None else stages.scaled(options.steps)
+
+
+def _describe(reduction: Reduction) -> str:
+    return (
+        f"{reduction.n_targets} targets reduced to {reduction.n_components} components; "
+        f"{reduction.residual_variance:.0%} of the variance is left out"
+    )

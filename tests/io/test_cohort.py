@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neuroparcel.errors import ConnectomeError, FileFormatError, SpaceError
+from neuroparcel.io.cifti import read_cifti
+from neuroparcel.io.cohort import load_cohort
+from neuroparcel.io.layout import CohortFiles, Recording
+
+REGION = slice(5, 15)  # rows of the toy region in the toy axis
+TARGETS = slice(36, 56)
+
+
+def recordings(*entries) -> CohortFiles:
+    return CohortFiles(tuple(Recording(*entry) for entry in entries))
+
+
+def test_profiles_are_correlations_shifted_and_normalised(write_recording, toy_region, toy_targets):
+    path = write_recording("a")
+    series = read_cifti(path).read()
+    expected = np.corrcoef(series[REGION], series[TARGETS].reshape(5, 4, -1).mean(axis=1))[:10, 10:]
+    expected = (1 + expected) / 2
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    cohort, warnings = load_cohort(recordings(("s", "1", "1", path)), toy_region, toy_targets)
+    np.testing.assert_allclose(cohort.profiles[0, 0], expected, atol=1e-6)
+    assert warnings == ()
+    assert cohort.targets == toy_targets.names
+    assert cohort.axis == toy_region.axis
+
+
+def test_runs_are_combined_and_sessions_may_be_missing(write_recording, toy_region, toy_targets):
+    paths = [write_recording(f"r{seed}", seed=seed, n_frames=10 + seed) for seed in range(4)]
+    files = recordings(
+        ("s", "1", "LR", paths[0]), ("s", "1", "RL", paths[1]), ("t", "2", "LR", paths[2])
+    )
+    seen: list[tuple[int, int]] = []
+    cohort, _ = load_cohort(
+        files, toy_region, toy_targets, progress=lambda done, total: seen.append((done, total))
+    )
+    np.testing.assert_array_equal(cohort.present, [[True, False], [False, True]])
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    single, _ = load_cohort(recordings(("s", "1", "LR", paths[0])), toy_region, toy_targets)
+    assert not np.allclose(single.profiles[0, 0], cohort.profiles[0, 0], atol=1e-3)
+
+
+def test_files_with_more_rows_give_the_same_profiles(
+    write_recording, toy_region, toy_targets, toy_axis
+):
+    """A file may hold further structures, and the rows in another order."""
+    shuffled = np.random.default_rng(1).permutation(len(toy_axis))
+    series = read_cifti(write_recording("a")).read()
+
+    def reorder(numbers: np.ndarray) -> None:
+        numbers[:] = series[shuffled]
+
+    axis = toy_axis.restrict(np.sort(shuffled))
+    rows_by_structure = np.concatenate(
+        [shuffled[toy_axis.structure[shuffled] == name] for name in axis.structures]
+    )
+    shuffled = rows_by_structure
+    other = write_recording("b", axis=toy_axis.restrict(shuffled), change=reorder)
+    both = [
+        load_cohort(recordings(("s", "1", "1", path)), toy_region, toy_targets)[0]
+        for path in (write_recording("a"), other)
+    ]
+    np.testing.assert_allclose(both[0].profiles, both[1].profiles, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, np.nan, np.inf])
+def test_dead_vertices_are_masked_and_reported(write_recording, toy_region, toy_targets, value):
+    def kill(series: np.ndarray) -> None:
+        series[7] = value
+
+    path = write_recording("dead", change=kill)
+    cohort, warnings = load_cohort(recordings(("s", "1", "LR", path)), toy_region, toy_targets)
+    np.testing.assert_array_equal(np.flatnonzero(~cohort.valid[0, 0]), [2])
+    assert (cohort.profiles[0, 0, 2] == 0).all()
+    (warning,) = warnings
+    assert "subject s, session 1, run LR: 1 of 10 vertices carry no signal" in warning
+    assert "masked" in warning
+    assert str(path) in warning
+
+
+def test_too_many_dead_vertices_are_refused(write_recording, toy_region, toy_targets):
+    def kill(series: np.ndarray) -> None:
+        series[6:9] = 0
+
+    path = write_recording("dead", change=kill)
+    files = recordings(("s", "1", "1", path))
+    with pytest.raises(ConnectomeError, match=r"3 of 10 vertices .* more than the 10% allowed"):
+        load_cohort(files, toy_region, toy_targets)
+    cohort, _ = load_cohort(files, toy_region, toy_targets, max_dead=0.3)
+    assert cohort.valid.sum() == 7
+
+
+def test_a_vertex_dead_in_one_run_takes_the_other(write_recording, toy_region, toy_targets):
+    def kill(series: np.ndarray) -> None:
+        series[7] = 0
+
+    files = recordings(
+        ("s", "1", "LR", write_recording("dead", change=kill)),
+        ("s", "1", "RL", write_recording("alive", seed=1)),
+    )
+    cohort, warnings = load_cohort(files, toy_region, toy_targets)
+    assert cohort.valid.all()
+    assert len(warnings) == 1
+
+
+def test_dead_target_counts_as_uncorrelated(write_recording, toy_region, toy_targets):
+    def kill(series: np.ndarray) -> None:
+        series[36:40] = 0
+
+    path = write_recording("dead", change=kill)
+    files = recordings(("s", "1", "1", path))
+    with pytest.raises(ConnectomeError, match="1 of 5 targets carry no signal"):
+        load_cohort(files, toy_region, toy_targets)
+    cohort, warnings = load_cohort(files, toy_region, toy_targets, max_dead=0.2)
+    assert cohort.valid.all()
+    assert "1 of 5 targets" in warnings[0]
+    # An uncorrelated target has (1 + 0) / 2 before normalisation.
+    whole, _ = load_cohort(
+        recordings(("s", "1", "1", write_recording("whole"))), toy_region, toy_targets
+    )
+    ratio = cohort.profiles[0, 0, :, 1] / cohort.profiles[0, 0, :, 0]
+    shifted = whole.profiles[0, 0, :, 1] / whole.profiles[0, 0, :, 2]
+    other = cohort.profiles[0, 0, :, 1] / cohort.profiles[0, 0, :, 2]
+    np.testing.assert_allclose(other, shifted, rtol=1e-5)
+    assert ratio.max() < 2
+
+
+def test_too_few_frames(write_recording, toy_region, toy_targets):
+    path = write_recording("short", n_frames=2)
+    with pytest.raises(ConnectomeError, match=r"short.* has 2 time points"):
+        load_cohort(recordings(("s", "1", "1", path)), toy_region, toy_targets)
+
+
+def test_siblings_on_other_vertices_name_both_files(
+    write_recording, toy_region, toy_targets, toy_axis
+):
+    first = write_recording("first")
+    second = write_recording("second", axis=toy_axis.restrict(np.arange(len(toy_axis) - 1)))
+    files = recordings(("s", "1", "1", first), ("t", "1", "1", second))
+    with pytest.raises(SpaceError, match=r"second.*\(73 rows.*other vertices than .*first.*\(74"):
+        load_cohort(files, toy_region, toy_targets)
+
+
+def test_another_space_is_refused(write_recording, toy_region, toy_targets, toy_axis):
+    from neuroparcel.brain.axis import BrainAxis
+
+    finer = BrainAxis.from_vertices(
+        "unknown",
+        {"CORTEX_LEFT": np.arange(50), "CORTEX_RIGHT": np.arange(50)},
+        {"CORTEX_LEFT": 162, "CORTEX_RIGHT": 162},
+    )
+    path = write_recording("finer", axis=finer)
+    with pytest.raises(SpaceError, match=r"finer.* does not hold the region toy: .* mesh of 162"):
+        load_cohort(recordings(("s", "1", "1", path)), toy_region, toy_targets)
+    left = write_recording("left", axis=toy_axis.restrict(toy_axis.rows_in("CORTEX_LEFT")))
+    with pytest.raises(SpaceError, match=r"targets toy: The structure CORTEX_RIGHT is missing"):
+        load_cohort(recordings(("s", "1", "1", left)), toy_region, toy_targets)
+
+
+def test_an_unreadable_file_is_named(tmp_path, write_recording, toy_region, toy_targets):
+    bad = tmp_path / "bad.dtseries.nii"
+    bad.touch()
+    files = recordings(("s", "1", "1", write_recording("good")), ("t", "1", "1", bad))
+    with pytest.raises(FileFormatError, match=r"bad\.dtseries\.nii is an empty file"):
+        load_cohort(files, toy_region, toy_targets)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from neuroparcel.errors import LayoutError
+from neuroparcel.io.layout import CohortFiles, Recording, find_cohort
+
+USUAL = "_Atlas_MSMAll_hp2000_clean.dtseries.nii"
+
+
+def add_run(data_dir: Path, subject: str, run: str, ending: str = USUAL) -> Path:
+    folder = data_dir / subject / "MNINonLinear" / "Results" / run
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{run}{ending}").touch()
+    return folder / f"{run}{ending}"
+
+
+@pytest.fixture
+def hcp(tmp_path) -> Path:
+    """Subject 101 is complete, 102 lacks its second day and one run."""
+    for run in ("REST1_LR", "REST1_RL", "REST2_LR", "REST2_RL"):
+        add_run(tmp_path, "101", f"rfMRI_{run}")
+    add_run(tmp_path, "102", "rfMRI_REST1_RL")
+    add_run(tmp_path, "102", "rfMRI_REST1_7T_PA")
+    return tmp_path
+
+
+def write(folder: Path, text: str, name: str = "list.txt") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_days_are_sessions_and_encodings_their_runs(hcp):
+    files = find_cohort(write(hcp, "# pilot\n101\n\n102  # short\n"), hcp)
+    assert (files.subjects, files.sessions) == (("101", "102"), ("REST1", "REST2"))
+    assert [r.run for r in files.runs("101", "REST2")] == ["LR", "RL"]
+    assert [r.run for r in files.runs("102", "REST1")] == ["RL"]
+    assert files.runs("102", "REST2") == ()
+    name = f"rfMRI_REST1_LR{USUAL}"
+    assert files.runs("101", "REST1")[0].path == (
+        hcp / "101" / "MNINonLinear" / "Results" / "rfMRI_REST1_LR" / name
+    )
+
+
+def test_each_run_can_be_a_session(hcp):
+    files = find_cohort(write(hcp, "101\n102\n"), hcp, sessions="run")
+    assert files.sessions == ("REST1_LR", "REST1_RL", "REST2_LR", "REST2_RL")
+    assert len(files.runs("102", "REST1_RL")) == 1
+
+
+def test_sessions_can_be_chosen(hcp):
+    files = find_cohort(write(hcp, "101\n"), hcp, sessions="REST2")
+    assert files.sessions == ("REST2",)
+    with pytest.raises(LayoutError, match="No recording is of session .REST3"):
+        find_cohort(write(hcp, "101\n"), hcp, sessions="REST2,REST3")
+    with pytest.raises(LayoutError, match="Subject 102 has none of the sessions REST2"):
+        find_cohort(write(hcp, "101\n102\n"), hcp, sessions="REST2")
+
+
+def test_another_file_name_counts_if_it_is_the_only_one(hcp):
+    path = add_run(hcp, "103", "rfMRI_REST1_LR", "_Atlas_hp2000_clean.dtseries.nii")
+    assert find_cohort(write(hcp, "103\n"), hcp).recordings[0].path == path
+    add_run(hcp, "103", "rfMRI_REST1_LR", "_Atlas.dtseries.nii")
+    with pytest.raises(LayoutError, match="holds 2 time series and none is"):
+        find_cohort(write(hcp, "103\n"), hcp)
+
+
+def test_the_usual_file_wins_over_others(hcp):
+    add_run(hcp, "101", "rfMRI_REST1_LR", "_Atlas.dtseries.nii")
+    files = find_cohort(write(hcp, "101\n"), hcp)
+    assert all(r.path.name.endswith(USUAL) for r in files.recordings)
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [("\t", "cohort.tsv"), (",", "cohort.csv")])
+def test_table_with_paths_relative_to_itself(tmp_path, delimiter, name):
+    (tmp_path / "data").mkdir()
+    rows = [("session", "subject", "path", "age")]
+    for subject, session in [("b", "ses-10"), ("b", "ses-2"), ("a", "ses-2"), ("a", "ses-2")]:
+        path = write(tmp_path, "", f"data/{subject}{session}{len(rows)}.nii")
+        rows.append((session, subject, f"data/{path.name}", "33"))
+    table = write(tmp_path, "\n".join(delimiter.join(row) for row in rows) + "\n", name)
+    files = find_cohort(table)
+    assert (files.subjects, files.sessions) == (("b", "a"), ("ses-2", "ses-10"))
+    assert [r.run for r in files.runs("a", "ses-2")] == ["1", "2"]
+    assert all(r.path.exists() for r in files.recordings)
+
+
+def test_table_takes_absolute_paths_and_names_of_runs(tmp_path):
+    path = write(tmp_path, "", "x.nii")
+    table = write(tmp_path, f"subject,session,path,run\na,1,{path},LR\na,1,{path},RL\n")
+    assert [r.run for r in find_cohort(table).recordings] == ["LR", "RL"]
+
+
+BAD_TABLES = {
+    "subject\tpath\n1\tx\n": "lacks the column session",
+    "subject\tsession\tpath\na\t1\tnone.nii\nb\t1\tx.nii\n": r"1 of 2 files .*none\.nii \(subject a",
+    "subject\tsession\tpath\na\t\tx.nii\n": r"lacks a subject, session or path: 'a\\t\\tx\.nii'",
+    "subject\tsession\tpath\trun\na\t1\tx.nii\tLR\na\t1\tx.nii\tLR\n": "run LR is listed 2 times",
+    "subject\tsession\tpath\n": "no recordings",
+}
+
+
+@pytest.mark.parametrize("text", BAD_TABLES)
+def test_bad_tables(tmp_path, text):
+    write(tmp_path, "", "x.nii")
+    with pytest.raises(LayoutError, match=BAD_TABLES[text]):
+        find_cohort(write(tmp_path, text, "cohort.tsv"))
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nobody\n"])
+def test_empty_list(hcp, text):
+    with pytest.raises(LayoutError, match=r"list\.txt is empty"):
+        find_cohort(write(hcp, text), hcp)
+
+
+def test_bad_lists_name_what_is_wrong(hcp):
+    with pytest.raises(LayoutError, match=r"none\.txt does not exist"):
+        find_cohort(hcp / "none.txt", hcp)
+    with pytest.raises(LayoutError, match="folder of their data is needed") as caught:
+        find_cohort(write(hcp, "101\n"))
+    assert "--data-dir" in caught.value.tip
+    with pytest.raises(LayoutError, match="elsewhere does not exist"):
+        find_cohort(write(hcp, "101\n"), hcp / "elsewhere")
+    with pytest.raises(LayoutError, match="subject 101 more than once"):
+        find_cohort(write(hcp, "101\n102\n101\n"), hcp)
+    (hcp / "binary.txt").write_bytes(b"\xff\xfe\x00\xd8")
+    with pytest.raises(LayoutError, match="not a text file"):
+        find_cohort(hcp / "binary.txt", hcp)
+
+
+def test_missing_subjects_are_named(hcp):
+    with pytest.raises(LayoutError, match=r"subject 777 \(2 subjects: 777, 778\) below .*777"):
+        find_cohort(write(hcp, "101\n777\n778\n"), hcp)
+
+
+def test_no_recordings_are_no_cohort():
+    with pytest.raises(LayoutError, match="no recordings"):
+        CohortFiles(())
+
+
+def test_a_recording_says_what_it_is():
+    assert str(Recording("101", "REST1", "LR", Path("x"))) == "subject 101, session REST1, run LR"
