@@ -11,16 +11,18 @@ from .options import TRAINING, SectionedCommand, option
 
 
 @click.command(cls=SectionedCommand)
-@options.output(default="neuroparcel-demo")
-@options.overwrite
 @option(
     "--steps",
     section=TRAINING,
-    type=click.IntRange(min=1),
+    type=int,
     show_default="as 'neuroparcel fit'",
     help="Training steps, over all stages.",
 )
+@options.output(default="neuroparcel-demo")
+@options.overwrite
+@options.figures
 @options.seed
+@options.quiet
 def demo(**given: Any) -> None:
     """Parcellate a simulated cohort, and compare with the truth.
 

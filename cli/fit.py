@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from . import options
-from .options import INPUT, MODEL, OUTPUT, TRAINING, Duration, SectionedCommand, option
+from .config import config
+from .options import INPUT, MODEL, TRAINING, Duration, SectionedCommand, option
 
 
 @click.command(cls=SectionedCommand)
@@ -37,20 +38,13 @@ from .options import INPUT, MODEL, OUTPUT, TRAINING, Duration, SectionedCommand,
     help="Places a vertex is correlated with: seeds (1,488 spread evenly over the cortex), "
     "mmp, cole-anticevic, or a label file.",
 )
-@option(
-    "--max-dead",
-    section=INPUT,
-    type=click.FloatRange(0, 1),
-    default=0.1,
-    help="Largest share of vertices without signal in a recording. Fewer are masked and "
-    "reported; more are refused.",
-)
+@options.max_dead
 @option(
     "--networks",
     section=MODEL,
-    type=click.IntRange(min=1),
+    type=int,
     default=2,
-    help="Number of networks.",
+    help="Number of networks, at least 2.",
 )
 @option(
     "--positive",
@@ -86,7 +80,7 @@ from .options import INPUT, MODEL, OUTPUT, TRAINING, Duration, SectionedCommand,
 @option(
     "--steps",
     section=TRAINING,
-    type=click.IntRange(min=1),
+    type=int,
     show_default="chosen for the cohort",
     help="Training steps, over all stages.",
 )
@@ -99,14 +93,9 @@ from .options import INPUT, MODEL, OUTPUT, TRAINING, Duration, SectionedCommand,
 )
 @options.output()
 @options.overwrite
-@option(
-    "--resume",
-    section=OUTPUT,
-    is_flag=True,
-    help="Go on with the interrupted run in the output folder.",
-)
+@options.resume
 @options.figures
-@options.config
+@config
 @options.seed
 @options.device
 @options.dry_run
@@ -125,9 +114,10 @@ def fit(**given: Any) -> None:
       *_dseg.dlabel.nii         the most probable network of each vertex
       *_probseg.dscalar.nii     the probability of each network
       *_boldmap.dscalar.nii     the entropy: 0 certain, 1 undecided
-      *_dseg.tsv                all labels as a table
+      *_vertices.tsv            all labels as a table
       model/                    what 'neuroparcel infer' needs
       figures/                  pictures, and the training curve
+      run.json                  options, versions, inputs, verdict and warnings
 
     \b
     Examples:
@@ -135,7 +125,9 @@ def fit(**given: Any) -> None:
       neuroparcel fit --subjects cohort.tsv --roi L_44,L_45 --networks 2 --output results/
       neuroparcel fit --config broca.toml --seed 1 --output results-seed1/
     """
-    from neuroparcel.pipeline import FitOptions
+    from neuroparcel.pipeline import FitOptions, plan
     from neuroparcel.pipeline import fit as run
 
-    click.echo(run(FitOptions(**given)).summary())
+    wanted = FitOptions(**given)
+    result = plan(wanted) if wanted.dry_run else run(wanted)
+    click.echo(result.summary())

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from . import options
+from .config import config
 from .options import INPUT, MODEL, SectionedCommand, option, path_option
 
 
@@ -27,6 +28,7 @@ from .options import INPUT, MODEL, SectionedCommand, option, path_option
     show_default="as the model's",
     help="What counts as a session, as in 'neuroparcel fit'.",
 )
+@options.max_dead
 @option(
     "--new-population",
     section=MODEL,
@@ -36,8 +38,9 @@ from .options import INPUT, MODEL, SectionedCommand, option, path_option
 @options.evidence
 @options.output()
 @options.overwrite
+@options.resume
 @options.figures
-@options.config
+@config
 @options.seed
 @options.device
 @options.dry_run
@@ -56,7 +59,9 @@ def infer(**given: Any) -> None:
       neuroparcel infer --model results/model --subjects other_site.tsv \\
           --new-population --output other_site/
     """
-    from neuroparcel.pipeline import InferOptions
+    from neuroparcel.pipeline import InferOptions, plan_inference
     from neuroparcel.pipeline import infer as run
 
-    click.echo(run(InferOptions(**given)).summary())
+    wanted = InferOptions(**given)
+    result = plan_inference(wanted)[0] if wanted.dry_run else run(wanted)
+    click.echo(result.summary())

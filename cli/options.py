@@ -1,11 +1,9 @@
-"""Options that commands share, and files that give options."""
+"""How options are declared and listed, and the ones that commands share."""
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,8 +64,7 @@ def option(*names: str, section: str, **attributes: Any) -> Callable[[Command], 
 
 
 def path_option(name: str, section: str, **attributes: Any) -> Callable[[Command], Command]:
-    """Declare an option that is a path, which the library checks."""
-    attributes.setdefault("metavar", "PATH")
+    """Declare an option that is a path; whether it exists is for the library to say."""
     return option(name, section=section, type=click.Path(path_type=Path), **attributes)
 
 
@@ -88,6 +85,15 @@ data_dir = path_option(
     "{ID}/MNINonLinear/Results/rfMRI_REST1_LR/...",
 )
 
+max_dead = option(
+    "--max-dead",
+    section=INPUT,
+    type=float,
+    default=0.1,
+    help="Largest share of vertices without signal in a recording. Up to it they are masked "
+    "and reported; above it the recording is refused.",
+)
+
 evidence = option(
     "--evidence",
     section=MODEL,
@@ -102,6 +108,13 @@ overwrite = option(
     section=OUTPUT,
     is_flag=True,
     help="Replace what an earlier run left in the output folder.",
+)
+
+resume = option(
+    "--resume",
+    section=OUTPUT,
+    is_flag=True,
+    help="Go on with the interrupted run in the output folder.",
 )
 
 figures = option(
@@ -147,52 +160,6 @@ def output(default: str | None = None) -> Callable[[Command], Command]:
         metavar="FOLDER",
         help="Folder for the results; made if missing.",
     )
-
-
-def config(command: Command) -> Command:
-    """Declare a file that gives options; what the command line gives wins."""
-    return option(
-        "--config",
-        section=OTHER,
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        is_eager=True,
-        expose_value=False,
-        callback=_use_config,
-        help="TOML or JSON file of options, such as networks = 3. The command line wins.",
-    )(command)
-
-
-def _use_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
-    """Let a file give the defaults of the options that follow."""
-    if path is None:
-        return
-    known = {p.name for p in ctx.command.params if isinstance(p, Option) and p.expose_value}
-    values = {str(key).replace("-", "_"): value for key, value in _read_config(path).items()}
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise click.UsageError(
-            f"{path} gives the unknown option {unknown[0]!r}. The options of "
-            f"'{ctx.command_path}' are {', '.join(sorted(filter(None, known)))}.",
-            ctx,
-        )
-    given = {key: value for key, value in values.items() if value is not None}
-    ctx.default_map = {**(ctx.default_map or {}), **given}
-
-
-def _read_config(path: Path) -> Mapping[str, Any]:
-    readers: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
-    if path.suffix not in readers:
-        raise click.UsageError(f"{path} is neither a .toml nor a .json file.")
-    try:
-        content = readers[path.suffix](path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise click.UsageError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
-    if not isinstance(content, dict):
-        raise click.UsageError(f"{path} should hold option names and their values.")
-    return content
 
 
 def _section(parameter: click.Parameter) -> str:

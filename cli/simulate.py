@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from . import options
+from .config import config
 from .options import INPUT, SectionedCommand, option
 
 _count = click.IntRange(min=1)
@@ -28,7 +29,7 @@ _count = click.IntRange(min=1)
 @option("--networks", section=INPUT, type=click.IntRange(min=2), default=2, help="Networks.")
 @options.output(default="neuroparcel-simulated")
 @options.overwrite
-@options.config
+@config
 @options.seed
 @options.quiet
 def simulate(output: Path, overwrite: bool, quiet: bool, networks: int, **given: Any) -> None:
@@ -44,19 +45,11 @@ def simulate(output: Path, overwrite: bool, quiet: bool, networks: int, **given:
       neuroparcel fit --subjects simulated/hcp_list.txt --data-dir simulated/HCP \\
           --output results/
     """
-    from tqdm import tqdm
-
     from neuroparcel.brain.simulation import SimulationSettings
-    from neuroparcel.io.simulated import write_simulated_cohort
+    from neuroparcel.pipeline import simulate as run
 
     settings = SimulationSettings(n_networks=networks, **given)
-    with tqdm(desc="Simulating", unit="run", disable=quiet) as bar:
-
-        def progress(n_done: int, n_all: int) -> None:
-            bar.total = n_all
-            bar.update(n_done - bar.n)
-
-        cohort = write_simulated_cohort(output, settings, overwrite=overwrite, progress=progress)
+    cohort = run(output, settings, overwrite=overwrite, quiet=quiet)
     click.echo(f"{settings.n_subjects} subjects in {cohort.data_dir}, truth in {cohort.truth}.")
     click.echo("Parcellate them with")
     click.echo(

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ASIDE = ".partial-"
+"""How the names of unfinished files begin."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name once the block succeeds.
+    r"""A temporary path beside ``path`` that takes its name once the block succeeds.
 
     The temporary file keeps the suffixes, which many writers decide by, and is
     removed if the block raises, a KeyboardInterrupt included.
@@ -19,19 +22,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Examples
     --------
     >>> with atomic_path(Path("labels.tsv")) as aside:  # doctest: +SKIP
-    ...     aside.write_text("vertex\\tlabel\\n")
+    ...     aside.write_text("vertex\tlabel\n")
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=".partial-", suffix="".join(path.suffixes), dir=path.parent
-    )
+    handle, name = tempfile.mkstemp(prefix=ASIDE, suffix="".join(path.suffixes), dir=path.parent)
     os.close(handle)
     aside = Path(name)
     try:
         yield aside
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, path)
+        aside.chmod(0o666 & ~_umask())
+        aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
 

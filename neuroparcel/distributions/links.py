@@ -57,7 +57,8 @@ class Link:
             _check_volume(self._transform)
         except NotImplementedError as error:
             raise NotPyramidalError(
-                f"site '{site}' has the support {support}, onto which no bijection with a known volume is implemented.",
+                f"site '{site}' has the support {support}, onto which no bijection with a known "
+                "volume is implemented.",
                 "Discrete latents must be marginalised (for example into a mixture "
                 "distribution of the observed site).",
             ) from error

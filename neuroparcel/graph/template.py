@@ -56,9 +56,10 @@ class ModelTemplate:
         """
         values = {name: self._spread(value, name) for name, value in latents.items()}
         values[self.graph.observed.name] = data.values
-        with _Given(values) as given, pyro.validation_enabled(False):
-            self.model(**self._arguments(data.plate_sizes))
-        return {name: self._masked_sum(given.log_prob(name), name, data) for name in values}
+        with pyro.validation_enabled(False):
+            with _Given(values) as given:
+                self.model(**self._arguments(data.plate_sizes))
+            return {name: self._masked_sum(given.log_prob(name), name, data) for name in values}
 
     def simulate(
         self,

@@ -70,9 +70,9 @@ def staged_schedule() -> Schedule:
     """
     return Schedule(
         (
-            Stage("shift", "map", 100, 3e-4, ("encoder", "shift")),
-            Stage("scale", "unregularised-elbo", 50, 3e-4, ("encoder", "shift", "scale")),
-            Stage("posterior", "reverse-kl", 1350, 2e-3, ("encoder", "shift", "scale", "flow")),
+            Stage("shift", "map", 80, 3e-4, ("encoder", "shift")),
+            Stage("scale", "unregularised-elbo", 40, 3e-4, ("encoder", "shift", "scale")),
+            Stage("posterior", "reverse-kl", 780, 2e-3, ("encoder", "shift", "scale", "flow")),
         )
     )
 

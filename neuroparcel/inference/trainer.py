@@ -239,10 +239,13 @@ class _Loop:
         if self.limits.checkpoint is None or now - self.last_save < self.limits.checkpoint_every:
             return
         self.last_save = now
+        self._save(self.limits.checkpoint, optimiser)
+
+    def _save(self, path: Path, optimiser: torch.optim.Optimizer) -> None:
         tensors = {f"weights/{k}": v for k, v in self.family.state_dict().items()}
         tensors |= {f"adam/{k}": v for k, v in optimiser_tensors(optimiser).items()}
         meta = {"progress": vars(self.state), "schedule": repr(self.schedule), "seed": self.seed}
-        save_tensors(self.limits.checkpoint, tensors, meta)
+        save_tensors(path, tensors, meta)
 
     def restore(self) -> None:
         path = self.limits.checkpoint

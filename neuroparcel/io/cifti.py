@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,7 +172,8 @@ def _open(path: Path) -> nib.Cifti2Image:
     import nibabel as nib
 
     try:
-        image = nib.load(path)
+        with _without_remarks_on_pixdim():
+            image = nib.load(path)
     except Exception as error:  # nibabel passes on whatever its header and XML parsers raise
         if "found version 1" in str(error):
             raise FileFormatError(
@@ -187,6 +190,21 @@ def _open(path: Path) -> nib.Cifti2Image:
             "Give a .dtseries.nii, .dscalar.nii or .dlabel.nii file.",
         )
     return image
+
+
+@contextmanager
+def _without_remarks_on_pixdim() -> Iterator[None]:
+    """Keep nibabel from printing that the voxel sizes of a header are 0, as in all HCP files."""
+    logger = logging.getLogger("nibabel.global")
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "pixdim" not in record.getMessage()
+
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def _check_complete(path: Path, image: nib.Cifti2Image) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import OptionError
+from neuroparcel.io.cifti import read_cifti
 from neuroparcel.io.registry import hcp_file
 from neuroparcel.types import FloatArray, IntArray
 
@@ -74,12 +75,9 @@ def load_sulc(hemisphere: Hemisphere) -> FloatArray:
         Positive in sulci, negative on gyri, as FreeSurfer has it (the HCP file has the
         opposite sign); 0 on the medial wall.
     """
-    import nibabel as nib
-
     _check("hemisphere", hemisphere, get_args(Hemisphere))
-    image = nib.load(hcp_file("S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii"))
-    depth = -np.asarray(image.dataobj[0], dtype=np.float32)
-    return load_cortex_axis().expand(depth, f"CORTEX_{hemisphere.upper()}", fill=0)
+    height = read_cifti(hcp_file("S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii"))
+    return height.axis.expand(-height.read()[:, 0], f"CORTEX_{hemisphere.upper()}", fill=0)
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:

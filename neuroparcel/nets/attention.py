@@ -117,7 +117,7 @@ class SetTransformer(nn.Module):
     def forward(self, elements: Tensor, mask: Tensor) -> Tensor:
         """(..., n, n_features) with mask (..., n) to (..., size)."""
         lead = mask.shape[:-1]
-        hidden = self.embed(elements).flatten(0, -3)
+        hidden = self.embed(elements.reshape(-1, *elements.shape[-2:]))
         flat_mask = mask.reshape(-1, mask.shape[-1])
         for block in self.blocks:
             hidden = block(hidden, flat_mask)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from neuroparcel.families.adavi import Adavi, AdaviConfig
@@ -90,10 +89,3 @@ def _plate_ranges(data: Observation) -> PlateRanges:
         (low, n_vertices),
     )
     return PlateRanges(bounds, max_elements=6_000, max_batch=8)
-
-
-def default_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one, else the CPU; other names as torch knows them."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)

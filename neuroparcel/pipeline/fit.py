@@ -14,8 +14,10 @@ from neuroparcel.inference.trainer import TrainingLimits, train
 from neuroparcel.io.atlases import load_region, load_targets
 from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.layout import find_cohort
+from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.parcellation.observations import kmeans_anchors, observe
-from neuroparcel.parcellation.training import default_device, network_model, start
+from neuroparcel.parcellation.training import network_model, start
+from neuroparcel.pipeline.device import choose_device
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.plan import Plan
@@ -29,6 +31,7 @@ def plan(options: FitOptions) -> Plan:
     """Find the recordings, the region and the targets; read no data, write nothing."""
     files = find_cohort(options.subjects, options.data_dir, options.sessions)
     region, targets = load_region(options.roi), load_targets(options.targets)
+    load_cortex_axis().rows_of(region.axis)  # the maps are written on it: fail now, not then
     return Plan(files, region, targets, options.networks, options.output)
 
 
@@ -48,7 +51,7 @@ def fit(options: FitOptions) -> FitResult:
     NeuroparcelError
         On bad input; nothing has been written then.
     """
-    device = default_device(options.device)
+    device = choose_device(options.device)
     folder = open_run(options, "fit")
     planned = plan(options)
     with progress_bar("loading", quiet=options.quiet) as advance:

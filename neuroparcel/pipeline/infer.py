@@ -7,7 +7,7 @@ from pathlib import Path
 from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.layout import find_cohort
 from neuroparcel.parcellation.observations import nearest_anchor, observe
-from neuroparcel.parcellation.training import default_device
+from neuroparcel.pipeline.device import choose_device
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.plan import Plan
@@ -19,7 +19,7 @@ from neuroparcel.pipeline.saved_model import SavedModel, load_model
 
 def plan_inference(options: InferOptions) -> tuple[Plan, SavedModel]:
     """Load the model and find the recordings; read no data, write nothing."""
-    model = load_model(Path(options.model), default_device(options.device))
+    model = load_model(Path(options.model), choose_device(options.device))
     sessions = options.sessions or model.settings["sessions"]
     files = find_cohort(options.subjects, options.data_dir, sessions)
     return Plan(files, model.region, model.targets, model.n_networks, options.output), model
@@ -56,7 +56,7 @@ def infer(options: InferOptions) -> FitResult:
             max_dead=options.max_dead,
             progress=advance,
         )
-    data = observe(cohort, model.reduction, default_device(options.device))
+    data = observe(cohort, model.reduction, choose_device(options.device))
     posterior = model.posterior(data, None if options.new_population else model.population)
     folder.begin(planned.input_record())
     clusters = nearest_anchor(data, model.anchors)

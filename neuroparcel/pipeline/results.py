@@ -71,7 +71,7 @@ def _agreement_lines(agreement: Mapping[str, float]) -> list[str]:
     for key, title in titles.items():
         if key in agreement:
             kmeans = agreement.get(f"kmeans_{key}")
-            beside = f" (k-means {kmeans:.2f})" if kmeans is not None else ""
+            beside = f" (spherical k-means {kmeans:.2f})" if kmeans is not None else ""
             lines.append(f"adjusted Rand index, {title}: {agreement[key]:.2f}{beside}")
     return lines
 

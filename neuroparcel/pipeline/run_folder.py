@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neuroparcel import __version__
+from neuroparcel.atomic import ASIDE
 from neuroparcel.errors import OutputError
 from neuroparcel.io.files import write_json
 from neuroparcel.pipeline.options import FitOptions, InferOptions
@@ -55,6 +56,8 @@ class RunFolder:
 
     def begin(self, inputs: Mapping[str, Any]) -> None:
         """Note that a run has begun; its files are complete once :meth:`finish` was called."""
+        for leftover in self.path.rglob(f"{ASIDE}*"):
+            leftover.unlink(missing_ok=True)  # of a run that was killed while writing
         if not self.resume:
             self._clear()
         self._write("running", {"inputs": inputs})

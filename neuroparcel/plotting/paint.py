@@ -22,6 +22,10 @@ NO_DATA = np.array([0.35, 0.35, 0.35])
 """The colour of vertices of the region that have no data."""
 
 OUTLINE = "#1a1a1a"
+"""The colour of all lines."""
+
+DASHES = (0, (4.0, 2.5))
+"""The line style of the borders between areas."""
 
 _BACKGROUND = 1.0
 _RELIEF_IN_COLOUR = 0.35  # how much of the surface's light and shadow shows through a colour
@@ -107,6 +111,8 @@ def draw_outline(axes: Axes, view: SurfaceView, axis: BrainAxis, width: float = 
 
 def draw_areas(axes: Axes, view: SurfaceView, region: Region, *, named: bool) -> None:
     """Draw the borders between a region's areas, dashed, and perhaps the areas' names."""
+    from matplotlib.patheffects import withStroke
+
     axis = region.axis
     inside = _at_pixels(view, axis, np.ones(len(axis)))
     shares = {
@@ -115,9 +121,7 @@ def draw_areas(axes: Axes, view: SurfaceView, region: Region, *, named: bool) ->
     for label, share in shares.items():
         if len(shares) > 1:
             within = np.ma.masked_where(inside < 0.95, share)
-            axes.contour(
-                within, levels=[0.5], colors=OUTLINE, linewidths=0.9, linestyles=[(0, (4, 2.5))]
-            )
+            axes.contour(within, levels=[0.5], colors=OUTLINE, linewidths=0.9, linestyles=[DASHES])
         rows, columns = np.nonzero(share > 0.5)
         if named and len(rows):
             axes.text(
@@ -128,7 +132,7 @@ def draw_areas(axes: Axes, view: SurfaceView, region: Region, *, named: bool) ->
                 va="center",
                 fontsize=8,
                 color=OUTLINE,
-                alpha=0.9,
+                path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.5)],
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,12 +11,10 @@ import numpy as np
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
+from neuroparcel.plotting.legend import draw_legend
 from neuroparcel.plotting.paint import (
-    NO_DATA,
-    OUTLINE,
     draw_areas,
     draw_outline,
-    faded_colours,
     paint_parcellation,
     paint_region,
 )
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 _REGION_IN_INSET = np.array([0.80, 0.15, 0.15])
 _QUIET = "#666666"  # colour of what only helps to read the picture
 _SUBJECTS_IN_A_ROW = 4
+_SIDE_WIDTH, _INSET_HEIGHT = 1.9, 1.6  # inches
 _LARGE, _SMALL = 800, 400  # pixels of a close-up's longer side
 
 
@@ -61,15 +61,16 @@ def draw_parcellation(
     from matplotlib.figure import Figure
 
     views = _views(parcellation.axis, _LARGE)
-    widths = [4.4] * len(views) + [1.9]
-    figure = Figure(figsize=(sum(widths), 4.8), layout="constrained")
+    widths = [4.4] * len(views) + [_SIDE_WIDTH]
+    height = max(4.8, _side_height(len(views), parcellation.n_networks))
+    figure = Figure(figsize=(sum(widths), height), layout="constrained")
     figure.suptitle(title, fontsize=13, fontweight="bold")
-    *panels, side = figure.add_gridspec(1, len(widths), width_ratios=widths)
-    for panel, view in zip(panels, views, strict=True):
-        axes = figure.add_subplot(panel)
+    grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
+    for column, view in enumerate(views):
+        axes = figure.add_subplot(grid[column])
         _draw_close_up(axes, view, parcellation, region, named=True)
         _name_edges(axes, view)
-    _draw_side(figure, side, views, parcellation, region)
+    _draw_side(figure, grid[-1], views, parcellation, region)
     return figure
 
 
@@ -102,23 +103,26 @@ def draw_cohort(
     subjects = parcellation.subjects[:max_subjects]
     n_columns = min(_SUBJECTS_IN_A_ROW, len(subjects))
     n_rows = math.ceil(len(subjects) / n_columns)
-    widths = [4.4 * len(large), 2.1 * n_columns * len(small), 1.9]
-    figure = Figure(figsize=(sum(widths), max(2.4 * n_rows, 4.4) + 0.6), layout="constrained")
-    figure.suptitle(_cohort_title(parcellation, len(subjects)), fontsize=13, fontweight="bold")
-    left, middle, side = figure.add_gridspec(1, 3, width_ratios=widths)
+    widths = [4.4 * len(large), 2.1 * n_columns * len(small), _SIDE_WIDTH]
+    height = max(2.4 * n_rows, 4.4, _side_height(len(large), parcellation.n_networks))
+    figure = Figure(figsize=(sum(widths), height + 0.6), layout="constrained")
+    figure.suptitle(
+        _cohort_title(parcellation, region, len(subjects)), fontsize=13, fontweight="bold"
+    )
+    grid = figure.add_gridspec(1, 3, width_ratios=widths)
 
     population = parcellation.of_population()
-    for cell, view in zip(left.subgridspec(1, len(large)), large, strict=True):
-        axes = figure.add_subplot(cell, title="Population")
+    left = grid[0].subgridspec(1, len(large))
+    for column, view in enumerate(large):
+        axes = figure.add_subplot(left[column], title="" if column else "Population")
         _draw_close_up(axes, view, population, region, named=True)
         _name_edges(axes, view)
-    cells = iter(middle.subgridspec(n_rows, n_columns * len(small)))
-    for subject in subjects:
-        for view in small:
-            axes = figure.add_subplot(next(cells))
-            axes.set_title(subject, fontsize=9)
-            _draw_close_up(axes, view, parcellation.of_subject(subject), region, named=False)
-    _draw_side(figure, side, large, population, region)
+    middle = grid[1].subgridspec(n_rows, n_columns * len(small))
+    for cell, (subject, view) in enumerate(product(subjects, small)):
+        axes = figure.add_subplot(middle[cell])
+        axes.set_title(subject, fontsize=9)
+        _draw_close_up(axes, view, parcellation.of_subject(subject), region, named=False)
+    _draw_side(figure, grid[2], large, population, region)
     return figure
 
 
@@ -126,10 +130,11 @@ def _views(axis: BrainAxis, n_pixels: int) -> list[SurfaceView]:
     return [close_up(axis, structure, n_pixels) for structure in axis.structures]
 
 
-def _cohort_title(parcellation: CohortParcellation, n_shown: int) -> str:
+def _cohort_title(parcellation: CohortParcellation, region: Region | None, n_shown: int) -> str:
     n_subjects = len(parcellation.subjects)
-    shown = "" if n_shown == n_subjects else f" (the first {n_shown} of {n_subjects} subjects)"
-    return f"{parcellation.n_networks} networks in a population and its subjects{shown}"
+    where = f" of {region.name}" if region is not None else ""
+    shown = "" if n_shown == n_subjects else f" (the first {n_shown} of {n_subjects})"
+    return f"{parcellation.n_networks} networks{where}: population and subjects{shown}"
 
 
 def _draw_close_up(
@@ -168,6 +173,11 @@ def _name_edges(axes: Axes, view: SurfaceView) -> None:
         )
 
 
+def _side_height(n_views: int, n_networks: int) -> float:
+    """Height in inches of the insets and a readable legend."""
+    return 0.5 + _INSET_HEIGHT * n_views + 0.2 * (n_networks + 3)
+
+
 def _draw_side(
     figure: Figure,
     side: SubplotSpec,
@@ -176,43 +186,21 @@ def _draw_side(
     region: Region | None,
 ) -> None:
     """Draw where the region lies, and what the colours and lines mean."""
-    *cells, last = side.subgridspec(len(views) + 1, 1)
-    for cell, view in zip(cells, views, strict=True):
+    left_over = max(figure.get_figheight() - 0.5 - _INSET_HEIGHT * len(views), 1.0)
+    heights = [_INSET_HEIGHT] * len(views) + [left_over]
+    grid = side.subgridspec(len(heights), 1, height_ratios=heights)
+    for row, view in enumerate(views):
         whole = whole_hemisphere(view, parcellation.axis)
-        axes = figure.add_subplot(cell)
+        axes = figure.add_subplot(grid[row])
         axes.imshow(paint_region(whole, parcellation.axis, _REGION_IN_INSET))
         name = view.structure.removeprefix("CORTEX_").lower()
         axes.set_title(f"{name} hemisphere", fontsize=8, color=_QUIET)
         axes.set_axis_off()
-    _draw_legend(figure.add_subplot(last), parcellation, region)
-
-
-def _draw_legend(axes: Axes, parcellation: SoftParcellation, region: Region | None) -> None:
-    """Draw a ramp from certain to undecided for each network, and name the lines."""
-    ramps = faded_colours(parcellation.n_networks, np.linspace(0, 1, 64))
-    axes.imshow(
-        ramps, aspect="auto", extent=(0, 1, parcellation.n_networks, 0), interpolation="nearest"
+    has_areas = region is not None and len(region.labels) > 1
+    draw_legend(
+        figure.add_subplot(grid[-1]),
+        parcellation.networks,
+        height=left_over,
+        areas=has_areas,
+        holes=not parcellation.has_data.all(),
     )
-    axes.set_yticks(np.arange(parcellation.n_networks) + 0.5, parcellation.networks, fontsize=8)
-    axes.set_xticks([0, 1], ["certain", "undecided"], fontsize=8)
-    axes.set_box_aspect(0.28 * parcellation.n_networks)
-    axes.tick_params(length=0)
-    axes.hlines(np.arange(1, parcellation.n_networks), 0, 1, colors="white", linewidth=2)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    _draw_key(axes, parcellation, region)
-
-
-def _draw_key(axes: Axes, parcellation: SoftParcellation, region: Region | None) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    key: list[Line2D | Patch] = []
-    if region is not None and len(region.labels) > 1:
-        key.append(Line2D([], [], color=OUTLINE, linewidth=0.9, dashes=(4, 2.5), label="areas"))
-    if not parcellation.has_data.all():
-        key.append(Patch(color=tuple(NO_DATA), label="no data"))
-    if key:
-        axes.legend(
-            handles=key, loc="upper left", bbox_to_anchor=(-0.05, -0.35), frameon=False, fontsize=8
-        )

@@ -20,6 +20,4 @@ def test_points_are_on_the_sphere_and_spread_evenly(frequency):
 def test_nearest_points_do_not_see_the_radius():
     points = icosphere(4)
     wanted = points[::3] + 0.01
-    np.testing.assert_array_equal(
-        nearest_points(100 * points, wanted), np.arange(len(points))[::3]
-    )
+    np.testing.assert_array_equal(nearest_points(100 * points, wanted), np.arange(len(points))[::3])

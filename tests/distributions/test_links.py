@@ -49,7 +49,7 @@ def test_log_det_is_that_of_the_autodiff_jacobian(link, unbounded):
 
 
 def test_a_discrete_support_is_refused_by_name():
-    with pytest.raises(NotPyramidalError, match="site 'label'.*marginalised"):
+    with pytest.raises(NotPyramidalError, match=r"site 'label'.*marginalised"):
         Link(constraints.boolean, (), "label")
 
 

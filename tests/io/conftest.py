@@ -1,8 +1,7 @@
-"""A cohort of small CIFTI files on toy meshes, and the folder of real data if there is one."""
+"""A cohort of small CIFTI files on toy meshes."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,15 +16,6 @@ MESH = 40
 BLUE = (0.0, 0.0, 1.0, 1.0)
 
 WriteRecording = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder named by NEUROPARCEL_TEST_DATA."""
-    folder = Path(os.environ.get("NEUROPARCEL_TEST_DATA", ""))
-    if not os.environ.get("NEUROPARCEL_TEST_DATA") or not folder.is_dir():
-        pytest.skip("NEUROPARCEL_TEST_DATA names no folder")
-    return folder.resolve()
 
 
 @pytest.fixture(scope="session")

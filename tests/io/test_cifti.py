@@ -189,8 +189,8 @@ def test_truncated_files(write_recording, kept):
 def test_cifti_version_1(write_recording):
     path = write_recording("old")
     content = path.read_bytes()
-    assert content.count(b'<CIFTI Version="2">') == 1
-    path.write_bytes(content.replace(b'<CIFTI Version="2">', b'<CIFTI Version="1">'))
+    assert content.count(b'<CIFTI Version="2.0">') == 1
+    path.write_bytes(content.replace(b'<CIFTI Version="2.0">', b'<CIFTI Version="1.0">'))
     with pytest.raises(FileFormatError, match="CIFTI version 1 file") as caught:
         read_cifti(path)
     assert "wb_command -file-convert -cifti-version-convert" in caught.value.tip

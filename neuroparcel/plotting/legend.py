@@ -1,0 +1,64 @@
+"""What the colours and lines of a parcellation mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuroparcel.plotting.paint import DASHES, NO_DATA, OUTLINE, faded_colours
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW = 0.26  # inches; less if there are many networks
+_SWATCH = 0.9  # inches
+_GAP = 0.08
+_FONT = 8.0  # points
+_POINTS_OF_AN_INCH = 72
+
+
+def draw_legend(
+    axes: Axes, networks: Sequence[str], *, height: float, areas: bool, holes: bool
+) -> None:
+    """Draw a ramp from certain to undecided for each network, and name lines and greys.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw; its units become inches.
+    networks : sequence of str
+        Names of the networks.
+    height : float
+        Height of the axes in inches.
+    areas : bool
+        Whether borders of areas are drawn.
+    holes : bool
+        Whether some vertices have no data.
+    """
+    n_rows = len(networks) + 1 + areas + holes
+    row = min(_ROW, height / n_rows)
+    font = min(_FONT, 0.6 * row * _POINTS_OF_AN_INCH)
+    axes.set_axis_off()
+    for number, name in enumerate(networks):
+        ramp = faded_colours(len(networks), np.linspace(0, 1, 128))[number]
+        middle = (number + 0.5) * row
+        extent = (0, _SWATCH, middle + 0.4 * row, middle - 0.4 * row)
+        axes.imshow(ramp[None], extent=extent, aspect="auto")
+        axes.text(_SWATCH + _GAP, middle, name, fontsize=font, va="center")
+    below = (len(networks) + 0.1) * row
+    axes.text(0, below, "certain", fontsize=0.8 * font, va="top")
+    axes.text(_SWATCH, below, "undecided", fontsize=0.8 * font, va="top", ha="right")
+    middle = (len(networks) + 1.5) * row
+    if areas:
+        axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=0.9, linestyles=DASHES)
+        axes.text(_SWATCH + _GAP, middle, "border of areas", fontsize=font, va="center")
+        middle += row
+    if holes:
+        axes.fill_between(
+            [0, _SWATCH], middle - 0.3 * row, middle + 0.3 * row, color=tuple(NO_DATA)
+        )
+        axes.text(_SWATCH + _GAP, middle, "no data", fontsize=font, va="center")
+    axes.set_xlim(0, 1.9)
+    axes.set_ylim(height, 0)

@@ -1,0 +1,38 @@
+"""The command line in this process, with a pipeline that only records what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from neuroparcel_cli.main import neuroparcel
+
+from neuroparcel import pipeline
+
+
+@pytest.fixture
+def invoke() -> Callable[..., Result]:
+    """Run the command line; the result holds exit code, stdout and stderr."""
+    return lambda *arguments: CliRunner().invoke(neuroparcel, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the pipeline was last asked, by the name of the command."""
+    asked: dict[str, Any] = {}
+
+    def record(name: str) -> Callable[[Any], SimpleNamespace]:
+        def run(options: Any) -> SimpleNamespace:
+            asked[name] = options
+            return SimpleNamespace(summary=lambda: f"the summary of {name}")
+
+        return run
+
+    for name in ("fit", "infer", "demo", "plan"):
+        monkeypatch.setattr(pipeline, name, record(name))
+    plan_inference = record("plan_inference")
+    monkeypatch.setattr(pipeline, "plan_inference", lambda options: (plan_inference(options), None))
+    return asked

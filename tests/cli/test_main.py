@@ -1,0 +1,116 @@
+"""What becomes of errors, and what the commands print."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neuroparcel import pipeline
+from neuroparcel.errors import LayoutError, OutputError
+from neuroparcel.pipeline import Check
+
+ROOT = Path(__file__).parents[2]
+FIT = ("fit", "--subjects", "list.txt", "--output", "out")
+
+
+def raising(error: BaseException):
+    def run(_options):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize("kind", [LayoutError, OutputError])
+def test_a_known_error_is_a_line_and_a_tip(invoke, monkeypatch, kind):
+    monkeypatch.setattr(pipeline, "fit", raising(kind("The list is empty.", "Name a subject.")))
+    result = invoke(*FIT)
+    assert result.exit_code == 2
+    assert result.stderr == "Error: The list is empty.\nTip: Name a subject.\n"
+    assert result.stdout == ""
+
+
+def test_a_known_error_may_lack_a_tip(invoke, monkeypatch):
+    monkeypatch.setattr(pipeline, "fit", raising(LayoutError("The list is empty.")))
+    assert invoke(*FIT).stderr == "Error: The list is empty.\n"
+
+
+def test_an_unknown_error_keeps_its_traceback(invoke, monkeypatch):
+    monkeypatch.setattr(pipeline, "fit", raising(ZeroDivisionError("a bug")))
+    result = invoke(*FIT)
+    assert isinstance(result.exception, ZeroDivisionError)
+    assert result.exit_code == 1
+
+
+def test_an_interrupt_is_a_line(invoke, monkeypatch):
+    monkeypatch.setattr(pipeline, "fit", raising(KeyboardInterrupt()))
+    result = invoke(*FIT)
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "Interrupted. No half-written file was left behind."
+
+
+def test_a_real_mistake(invoke, tmp_path):
+    result = invoke("fit", "--subjects", tmp_path / "none.txt", "--output", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert "none.txt" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_request_to_terminate_leaves_no_partial_file(tmp_path):
+    """The simulation is stopped while it writes its first recording."""
+    script = (
+        "import os, signal\n"
+        "from neuroparcel.io import cifti_writer\n"
+        "from neuroparcel_cli.main import main\n"
+        "write = cifti_writer.CiftiWriter._write\n"
+        "def stopped(*arguments):\n"
+        "    with cifti_writer.atomic_path(arguments[1]) as aside:\n"
+        "        aside.write_bytes(b'half')\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "cifti_writer.CiftiWriter._write = stopped\n"
+        "main()\n"
+    )
+    arguments = ["simulate", "--n-subjects", "1", "--n-frames", "4", "--output", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    assert not [path for path in tmp_path.rglob("*dtseries*") if path.is_file()]
+
+
+def test_plot_names_the_figures(invoke, monkeypatch, tmp_path):
+    monkeypatch.setattr(pipeline, "plot", lambda results: [results / "a.png", results / "b.png"])
+    result = invoke("plot", tmp_path)
+    assert result.stdout.splitlines() == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+
+
+def test_doctor_lists_its_checks(invoke, monkeypatch):
+    checks = [Check("python", True, "3.11"), Check("memory", False, "0.1 GB")]
+    monkeypatch.setattr(pipeline, "doctor", lambda: checks)
+    result = invoke("doctor")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == ["ok    python  3.11", "FAIL  memory  0.1 GB"]
+    monkeypatch.setattr(pipeline, "doctor", lambda: checks[:1])
+    assert invoke("doctor").exit_code == 0
+
+
+def test_simulate_says_how_to_go_on(invoke, tmp_path):
+    given = ("--n-subjects", 1, "--n-sessions", 1, "--n-runs", 1, "--n-frames", 4, "--quiet")
+    result = invoke("simulate", *given, "--output", tmp_path / "cohort")
+    assert result.exit_code == 0
+    assert f"--subjects {tmp_path / 'cohort' / 'hcp_list.txt'}" in result.stdout
+    assert result.stderr == ""
+    again = invoke("simulate", *given, "--output", tmp_path / "cohort")
+    assert again.exit_code == 2
+    assert "already holds a simulated cohort" in again.stderr

@@ -1,0 +1,244 @@
+"""The main job, from files to files: a small simulated cohort, then real brains."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from neuroparcel.brain.recovery import parcellation_accuracies
+from neuroparcel.brain.simulation import SimulationSettings
+from neuroparcel.errors import CheckpointError, NeuroparcelError, OutputError
+from neuroparcel.io.simulated import read_truth
+from neuroparcel.io.writers import read_parcellations
+from neuroparcel.pipeline import FitOptions, InferOptions, fit, infer, load_model, plot, simulate
+from neuroparcel.pipeline.run_folder import read_run
+
+STEPS = 60
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    settings = SimulationSettings(n_subjects=4, n_runs=1, seed=1)
+    return simulate(tmp_path_factory.mktemp("main") / "cohort", settings, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def options(cohort, tmp_path_factory):
+    return FitOptions(
+        subjects=cohort.subject_list,
+        data_dir=cohort.data_dir,
+        output=tmp_path_factory.mktemp("main") / "results",
+        targets="mmp",
+        steps=STEPS,
+        figures=False,
+        quiet=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(options):
+    return fit(options)
+
+
+def snapshot(folder):
+    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_the_truth_is_recovered(fitted, cohort):
+    accuracy = parcellation_accuracies(fitted.parcellation, read_truth(cohort.folder))
+    assert accuracy["subject"] > 0.9
+    assert accuracy["population"] > 0.85
+
+
+def test_labels_stand_on_the_cortex_with_a_label_table(fitted, options):
+    image = nib.load(options.output / "space-fsLR_den-32k_seg-neuroparcel_dseg.dlabel.nii")
+    labels, models = image.header.get_axis(0), image.header.get_axis(1)
+    assert len(models) == 59412
+    assert {name for name, _ in labels.label[0].values()} >= {"Network1", "Network2"}
+    values = np.asarray(image.dataobj)[0]
+    assert (values > 0).sum() == 339
+    assert image.nifti_header.get_intent()[0] == "ConnDenseLabel"
+
+
+def test_files_read_back_as_the_parcellation(fitted, options):
+    again = read_parcellations(options.output)
+    np.testing.assert_allclose(again.subject, fitted.parcellation.subject, atol=1e-6)
+    assert again.networks == fitted.parcellation.networks
+
+
+def test_the_run_is_recorded(fitted, options):
+    run = read_run(options.output)
+    assert run["status"] == "complete"
+    assert run["options"]["seed"] == 0
+    assert run["versions"]["torch"]
+    assert len(run["inputs"]) == 8
+    assert run["heldout_nats_per_vertex"]["model"] > run["heldout_nats_per_vertex"]["kmeans"]
+    assert all((options.output / name).is_file() for name in run["files"])
+
+
+def test_the_same_seed_gives_the_same_labels(fitted, options, tmp_path):
+    again = fit(replace(options, output=tmp_path / "again"))
+    np.testing.assert_array_equal(again.parcellation.subject, fitted.parcellation.subject)
+    np.testing.assert_array_equal(again.parcellation.population, fitted.parcellation.population)
+
+
+def test_a_finished_run_is_not_overwritten_unasked(fitted, options):
+    before = snapshot(options.output)
+    with pytest.raises(OutputError, match="holds a finished run"):
+        fit(options)
+    assert snapshot(options.output) == before
+
+
+def test_a_killed_run_resumes_to_the_same_labels(fitted, options, tmp_path, monkeypatch):
+    from neuroparcel.inference import trainer
+    from neuroparcel.pipeline import outputs
+
+    monkeypatch.setattr(trainer.TrainingLimits, "checkpoint_every", 0.0)
+    interrupted = replace(options, output=tmp_path / "killed")
+
+    def kill(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, "parcellate", kill)
+        with pytest.raises(KeyboardInterrupt):
+            fit(interrupted)
+    assert read_run(interrupted.output)["status"] == "running"
+    assert not list(interrupted.output.rglob("*.nii"))
+    with pytest.raises(OutputError, match=r"unfinished run.*--resume"):
+        fit(interrupted)
+    with pytest.raises(OutputError, match=r"other options \(seed\)"):
+        fit(replace(interrupted, resume=True, seed=5))
+    resumed = fit(replace(interrupted, resume=True))
+    np.testing.assert_array_equal(resumed.parcellation.subject, fitted.parcellation.subject)
+    assert not (interrupted.output / ".training.safetensors").exists()
+
+
+def test_inference_on_the_training_cohort_repeats_the_fit(fitted, options, cohort, tmp_path):
+    result = infer(
+        InferOptions(
+            model=options.output,
+            subjects=cohort.subject_list,
+            data_dir=cohort.data_dir,
+            output=tmp_path / "inferred",
+            figures=False,
+            quiet=True,
+        )
+    )
+    np.testing.assert_allclose(result.parcellation.subject, fitted.parcellation.subject, atol=1e-4)
+
+
+def test_new_subjects_keep_the_population_and_its_numbers(fitted, options, tmp_path):
+    settings = SimulationSettings(n_subjects=2, n_runs=1, seed=1)
+    model = load_model(options.output)
+    cohort = simulate(tmp_path / "cohort", settings, quiet=True)
+    new = InferOptions(
+        model=options.output / "model",
+        subjects=cohort.subject_list,
+        data_dir=cohort.data_dir,
+        output=tmp_path / "inferred",
+        figures=False,
+        quiet=True,
+    )
+    kept = infer(new)
+    refitted = infer(replace(new, output=tmp_path / "population", new_population=True))
+    header = (tmp_path / "inferred" / "desc-population_networks.tsv").read_text()
+    assert header == (options.output / "desc-population_networks.tsv").read_text()
+    assert (tmp_path / "population" / "desc-population_networks.tsv").read_text() != header
+    assert kept.parcellation.subjects == refitted.parcellation.subjects
+    assert model.region.n_vertices == 339
+
+
+def test_a_missing_session_stays_missing(fitted, options, cohort, tmp_path):
+    table = tmp_path / "cohort.tsv"
+    first, second, *_ = cohort.subject_list.read_text().split()
+    rows = [
+        "subject\tsession\tpath",
+        f"one\tREST1\t{cohort.recording(first, 0, 0)}",
+        f"both\tREST1\t{cohort.recording(second, 0, 0)}",
+        f"both\tREST2\t{cohort.recording(second, 1, 0)}",
+    ]
+    table.write_text("\n".join(rows))
+    result = infer(
+        InferOptions(options.output, table, tmp_path / "inferred", figures=False, quiet=True)
+    )
+    missing = np.isnan(result.parcellation.session).all((2, 3))
+    assert missing.tolist() == [[False, True], [False, False]]
+    assert not np.isnan(result.parcellation.subject).any()
+
+
+def test_pictures_can_be_drawn_again(fitted, options):
+    figures = plot(options.output, quiet=True)
+    names = {figure.name for figure in figures}
+    assert {"population.png", "overview.png", "training.png"} <= names
+    assert len(names) == 3 + 4
+    assert all(figure.stat().st_size > 10_000 for figure in figures)
+
+
+def test_a_damaged_model_is_refused(fitted, options, tmp_path):
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(options.output / "model", model)
+    weights = model / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_model(model)
+    config = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps({**config, "format": 99}))
+    with pytest.raises(CheckpointError, match="format 99"):
+        load_model(model)
+    with pytest.raises(CheckpointError, match="no saved model"):
+        load_model(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"networks": 1}, "do not divide a region"),
+        ({"networks": 400}, "400 networks asked for.*339 vertices"),
+        ({"steps": 10, "time_budget": 5.0}, "exclude each other"),
+        ({"steps": 0}, "--steps is 0"),
+        ({"time_budget": -1.0, "steps": None}, "--time-budget is -1"),
+        ({"resume": True, "overwrite": True}, "exclude each other"),
+        ({"roi": "cortex"}, "cortex"),
+        ({"roi": "L_nowhere"}, "L_nowhere"),
+        ({"device": "abacus"}, "abacus"),
+    ],
+    ids=lambda case: next(iter(case)) if isinstance(case, dict) else "",
+)
+def test_bad_options_end_in_one_line_and_nothing_is_written(options, tmp_path, change, message):
+    output = tmp_path / "results"
+    with pytest.raises(NeuroparcelError, match=message) as caught:
+        fit(replace(options, output=output, **change))
+    assert "\n" not in str(caught.value)
+    assert not output.exists()
+
+
+def test_real_brains_follow_the_anatomical_split(real_data, tmp_path):
+    """Five subjects of the MDTB: areas 44 and 45, and individual maps that persist."""
+    rows = ["subject\tsession\tpath"]
+    for folder in sorted((real_data / "mdtb_cortex").glob("sub-*"))[:5]:
+        for file in sorted(folder.glob("*.dscalar.nii")):
+            session = file.name.split("_ses-")[1][0]
+            rows.append(f"{folder.name}\t{session}\t{file}")
+    (tmp_path / "cohort.tsv").write_text("\n".join(rows))
+    result = fit(
+        FitOptions(
+            subjects=tmp_path / "cohort.tsv",
+            output=tmp_path / "results",
+            targets="mmp",
+            steps=100,
+            figures=False,
+            quiet=True,
+        )
+    )
+    # All ten subjects reach 0.85, these five 0.70; chance is 0.
+    assert result.agreement["areas"] > 0.6
+    gap = result.agreement["within_subject"] - result.agreement["between_subjects"]
+    assert gap > 0.15
+    assert result.verdict.heldout.gain > 0

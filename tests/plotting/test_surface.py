@@ -1,0 +1,109 @@
+"""Figures show the labels, how certain they are, and what is missing."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from neuroparcel.brain.parcellation import SoftParcellation, network_colours
+from neuroparcel.io.atlases import load_region
+from neuroparcel.plotting.paint import NO_DATA, UNDECIDED, faded_colours, paint_parcellation
+from neuroparcel.plotting.surface import draw_cohort, draw_parcellation
+from neuroparcel.plotting.view import close_up
+
+
+def painted(parcellation: SoftParcellation, label: str, region) -> np.ndarray:
+    """Mean colour of the vertices of one area."""
+    view = close_up(parcellation.axis, "CORTEX_LEFT", 300)
+    area = region.axis.expand(
+        (region.label_of_vertex == label).astype(float), "CORTEX_LEFT", fill=0
+    )
+    return paint_parcellation(view, parcellation)[view.interpolate(area) > 0.99].mean(axis=0)
+
+
+def test_certain_is_full_colour_and_undecided_is_none():
+    ramp = faded_colours(3, np.array([0.0, 0.5, 1.0]))
+    assert ramp.shape == (3, 3, 3)
+    np.testing.assert_allclose(ramp[:, 0], np.array(network_colours(3))[:, :3])
+    np.testing.assert_allclose(ramp[:, 2], np.tile(UNDECIDED, (3, 1)))
+    distance = np.abs(ramp - UNDECIDED).sum(axis=-1)
+    assert (np.diff(distance, axis=1) < 0).all()
+
+
+def test_colour_follows_label_and_certainty(parcellation, region):
+    first, second = np.array(network_colours(2))[:, :3]
+    certain, unsure = painted(parcellation, "L_44", region), painted(parcellation, "L_45", region)
+    assert np.abs(certain - first).sum() < np.abs(certain - second).sum()
+    assert np.abs(unsure - second).sum() < np.abs(unsure - first).sum()
+    assert np.ptp(certain) > np.ptp(unsure), "the uncertain colour is paler"
+
+
+def test_a_sharp_border_between_certain_labels_stays_sharp(parcellation, region):
+    """Certain on both sides: no pixel in between may look undecided."""
+    one_hot = np.eye(2, dtype=np.float32)[(parcellation.labels - 1)]
+    certain = SoftParcellation(parcellation.axis, parcellation.networks, one_hot)
+    view = close_up(parcellation.axis, "CORTEX_LEFT", 300)
+    mask = view.interpolate(region.axis.expand(np.ones(339), "CORTEX_LEFT", fill=0)) > 0.5
+    colours = paint_parcellation(view, certain)[mask]
+    assert (np.ptp(colours, axis=1) > 0.4).all(), "every pixel is blue or vermilion"
+
+
+def test_vertices_without_data_are_grey(parcellation, region):
+    probabilities = parcellation.probabilities.copy()
+    probabilities[region.label_of_vertex == "L_44"] = np.nan
+    holes = SoftParcellation(parcellation.axis, parcellation.networks, probabilities)
+    colour = painted(holes, "L_44", region)
+    assert np.ptp(colour) < 0.02
+    assert abs(colour.mean() - NO_DATA.mean()) < 0.15
+    assert "no data" in texts_of(draw_parcellation(holes, "With holes"))
+
+
+def texts_of(figure: Figure) -> set[str]:
+    return {text.get_text() for text in figure.findobj(Text)}
+
+
+def test_a_close_up_says_what_it_shows(parcellation, region, pixels_of):
+    figure = draw_parcellation(parcellation, "Subject 7", region=region)
+    shown = {"Subject 7", "Network 1", "Network 2", "certain", "undecided", "left hemisphere"}
+    assert shown | {"anterior", "superior", "L_44", "L_45", "border of areas"} <= texts_of(figure)
+    assert len(np.unique(pixels_of(figure).reshape(-1, 3), axis=0)) > 1000
+
+
+def test_areas_are_drawn_only_if_known(parcellation):
+    assert "border of areas" not in texts_of(draw_parcellation(parcellation, "Population"))
+
+
+@pytest.mark.parametrize("n_subjects", [1, 3, 5])
+def test_the_overview_shows_population_and_subjects(make_cohort, region, pixels_of, n_subjects):
+    figure = draw_cohort(make_cohort(n_subjects), region=region)
+    assert {"Population", *(f"s{number}" for number in range(n_subjects))} <= texts_of(figure)
+    assert "2 networks of broca-left: population and subjects" in texts_of(figure)
+    pixels_of(figure)
+
+
+def test_a_large_cohort_says_what_it_leaves_out(make_cohort):
+    figure = draw_cohort(make_cohort(5), max_subjects=3)
+    assert "s3" not in texts_of(figure)
+    assert "2 networks: population and subjects (the first 3 of 5)" in texts_of(figure)
+
+
+def test_a_region_on_both_sides_and_many_networks(pixels_of):
+    region = load_region("L_44,R_44")
+    n_networks = 9
+    shares = np.random.default_rng(0).dirichlet(np.ones(n_networks), len(region.axis))
+    names = tuple(f"Network {number + 1}" for number in range(n_networks))
+    parcellation = SoftParcellation(region.axis, names, shares.astype(np.float32))
+    figure = draw_parcellation(parcellation, "Both", region=region)
+    assert {"left hemisphere", "right hemisphere", "Network 9"} <= texts_of(figure)
+    pixels_of(figure)
+
+
+def test_no_figure_is_left_open(parcellation):
+    """Drawing must not touch pyplot, whose figures live on."""
+    draw_parcellation(parcellation, "Population")
+    if "matplotlib.pyplot" in sys.modules:
+        assert sys.modules["matplotlib.pyplot"].get_fignums() == []
