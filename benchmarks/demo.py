@@ -18,12 +18,11 @@ from sklearn.cluster import KMeans
 
 from benchmarks.record import Recorder
 from neuroparcel.brain.recovery import parcellation_accuracies, reference_accuracies
-from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.simulated import SimulatedCohort, read_truth
 from neuroparcel.io.writers import read_parcellations
 from neuroparcel.parcellation.agreement import area_agreement, session_agreement
-from neuroparcel.pipeline import FitOptions, plan
-from neuroparcel.pipeline.fit import reduce
+from neuroparcel.pipeline import FitOptions
+from neuroparcel.pipeline.fit import find_inputs, read_cohort, reduce
 
 N_SEEDS = 5
 
@@ -50,10 +49,11 @@ def _simulated(recorder: Recorder, seed: int, folder: Path) -> None:
         _command("demo", "--output", str(folder), "--seed", str(seed))
         seconds = clock.seconds
     cohort = SimulatedCohort(folder / "cohort")
-    options = FitOptions(cohort.subject_list, folder / "x", data_dir=cohort.data_dir, seed=seed)
+    options = FitOptions(
+        cohort.subject_list, folder, data_dir=cohort.data_dir, seed=seed, quiet=True
+    )
     truth = read_truth(cohort.folder)
-    planned = plan(options)
-    profiles, _ = load_cohort(planned.files, planned.region, planned.targets)
+    profiles, _ = read_cohort(find_inputs(options), options)
     reference = reference_accuracies(profiles, reduce(profiles, options), truth, seed)
     found = parcellation_accuracies(read_parcellations(folder / "results"), truth)
     add = recorder.add
@@ -99,9 +99,9 @@ def _real(recorder: Recorder, seed: int, table: Path, output: Path) -> None:
 def _reduced_kmeans(recorder: Recorder, seed: int, table: Path) -> None:
     """The stronger rival for the population map: 2-means of the reduced profiles."""
     case = "mdtb broca-left"
-    options = FitOptions(table, Path("unused"), targets="mmp", seed=seed)
-    planned = plan(options)
-    cohort, _ = load_cohort(planned.files, planned.region, planned.targets)
+    options = FitOptions(table, table.parent, targets="mmp", seed=seed, quiet=True)
+    planned = find_inputs(options)
+    cohort, _ = read_cohort(planned, options)
     reduced = reduce(cohort, options).transform(cohort.profiles[cohort.valid])
     labels = np.zeros(cohort.valid.shape, int)
     labels[cohort.valid] = KMeans(2, n_init=10, random_state=seed).fit_predict(reduced) + 1

@@ -98,6 +98,7 @@ from .options import INPUT, MODEL, TRAINING, Duration, SectionedCommand, option
 @config
 @options.seed
 @options.device
+@options.threads
 @options.dry_run
 @options.quiet
 def fit(**given: Any) -> None:
@@ -128,6 +129,7 @@ def fit(**given: Any) -> None:
     from neuroparcel.pipeline import FitOptions, plan
     from neuroparcel.pipeline import fit as run
 
+    dry_run = given.pop("dry_run")
     wanted = FitOptions(**given)
-    result = plan(wanted) if wanted.dry_run else run(wanted)
+    result = plan(wanted) if dry_run else run(wanted)
     click.echo(result.summary())

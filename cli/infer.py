@@ -43,6 +43,7 @@ from .options import INPUT, MODEL, SectionedCommand, option, path_option
 @config
 @options.seed
 @options.device
+@options.threads
 @options.dry_run
 @options.quiet
 def infer(**given: Any) -> None:
@@ -62,6 +63,7 @@ def infer(**given: Any) -> None:
     from neuroparcel.pipeline import InferOptions, plan_inference
     from neuroparcel.pipeline import infer as run
 
+    dry_run = given.pop("dry_run")
     wanted = InferOptions(**given)
-    result = plan_inference(wanted)[0] if wanted.dry_run else run(wanted)
+    result = plan_inference(wanted) if dry_run else run(wanted)
     click.echo(result.summary())

@@ -147,6 +147,14 @@ device = option(
     help="Where to compute: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.",
 )
 
+threads = option(
+    "--threads",
+    section=OTHER,
+    type=int,
+    default=1,
+    help="CPU threads. More than one pays only for large regions, on an idle machine.",
+)
+
 quiet = option("--quiet", section=OTHER, is_flag=True, help="Show no progress bars.")
 
 

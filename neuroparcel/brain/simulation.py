@@ -130,7 +130,7 @@ class SimulationSettings:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Six-digit names, as in the Human Connectome Project, from a range not used there."""
+        """Six-digit names, as in the Human Connectome Project."""
         return tuple(str(990_001 + number) for number in range(self.n_subjects))
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from neuroparcel.brain.clustering import spherical_kmeans
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.reduction import Reduction
-from neuroparcel.errors import OptionError
 from neuroparcel.graph.observation import Observation
 
 
@@ -33,17 +32,7 @@ def kmeans_anchors(
     anchors : Tensor, shape (network, component)
     labels : ndarray of int, shape (subject, session, vertex)
         1 to ``n_networks``; 0 where there is no data.
-
-    Raises
-    ------
-    OptionError
-        If there are more networks than vertices.
     """
-    if n_networks > cohort.n_vertices:
-        raise OptionError(
-            f"{n_networks} networks asked for in a region of {cohort.n_vertices} vertices.",
-            "Give fewer --networks or a larger --roi.",
-        )
     profiles = cohort.profiles[cohort.valid]
     vertex = np.broadcast_to(np.arange(cohort.n_vertices), cohort.valid.shape)[cohort.valid]
     clusters, _ = spherical_kmeans(profiles, n_networks, seed, position=vertex)

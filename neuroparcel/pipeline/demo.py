@@ -9,9 +9,8 @@ from pathlib import Path
 from neuroparcel.brain.recovery import parcellation_accuracies, reference_accuracies
 from neuroparcel.brain.simulation import SimulationSettings
 from neuroparcel.errors import OutputError
-from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.simulated import SimulatedCohort, read_truth, write_simulated_cohort
-from neuroparcel.pipeline.fit import fit, plan, reduce
+from neuroparcel.pipeline.fit import find_inputs, fit, read_cohort, reduce
 from neuroparcel.pipeline.options import DemoOptions, FitOptions
 from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.results import FitResult
@@ -110,7 +109,6 @@ def demo_fit_options(cohort: SimulatedCohort, options: DemoOptions) -> FitOption
 def accuracies(cohort: SimulatedCohort, result: FitResult, options: FitOptions) -> dict[str, float]:
     """Accuracy of the fit, of k-means and of the oracle on a simulated cohort."""
     truth = read_truth(cohort.folder)
-    planned = plan(replace(options, overwrite=False))
-    profiles, _ = load_cohort(planned.files, planned.region, planned.targets)
+    profiles, _ = read_cohort(find_inputs(options), replace(options, quiet=True))
     reference = reference_accuracies(profiles, reduce(profiles, options), truth, options.seed)
     return {**parcellation_accuracies(result.parcellation, truth), **reference}

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from neuroparcel.errors import OptionError
+
+
+@contextmanager
+def cpu_threads(n: int) -> Iterator[None]:
+    """Torch computes with ``n`` CPU threads inside, and with as many as before outside.
+
+    The tensors of a region are small: a second thread gains little on an idle
+    machine, and where another program keeps a core busy the threads wait for each
+    other (measured on 2 cores: 0.06 s a step with one thread, 1.7 s with two).
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(name: str) -> torch.device:

@@ -6,6 +6,7 @@ import torch
 
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.reduction import Reduction, fit_reduction
+from neuroparcel.errors import OptionError
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.trace import seeded
 from neuroparcel.inference.posterior import AmortizedPosterior
@@ -17,7 +18,7 @@ from neuroparcel.io.layout import find_cohort
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.parcellation.observations import kmeans_anchors, observe
 from neuroparcel.parcellation.training import network_model, start
-from neuroparcel.pipeline.device import choose_device
+from neuroparcel.pipeline.device import choose_device, cpu_threads
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.plan import Plan
@@ -28,9 +29,20 @@ from neuroparcel.pipeline.saved_model import SavedModel
 
 
 def plan(options: FitOptions) -> Plan:
-    """Find the recordings, the region and the targets; read no data, write nothing."""
+    """Check the options, the list and the output folder; read no data, write nothing."""
+    open_run(options, "fit")
+    return find_inputs(options)
+
+
+def find_inputs(options: FitOptions) -> Plan:
+    """The recordings, the region and the targets that the options name."""
     files = find_cohort(options.subjects, options.data_dir, options.sessions)
     region, targets = load_region(options.roi), load_targets(options.targets)
+    if options.networks > region.n_vertices:
+        raise OptionError(
+            f"{options.networks} networks asked for in a region of {region.n_vertices} vertices.",
+            "Give fewer --networks or a larger --roi.",
+        )
     load_cortex_axis().rows_of(region.axis)  # the maps are written on it: fail now, not then
     return Plan(files, region, targets, options.networks, options.output)
 
@@ -51,15 +63,21 @@ def fit(options: FitOptions) -> FitResult:
     NeuroparcelError
         On bad input; nothing has been written then.
     """
+    with cpu_threads(options.threads):
+        return _fit(options)
+
+
+def _fit(options: FitOptions) -> FitResult:
     device = choose_device(options.device)
     folder = open_run(options, "fit")
-    planned = plan(options)
+    stages = schedule(options)
+    planned = find_inputs(options)
     with progress_bar("loading", quiet=options.quiet) as advance:
         cohort, warnings = load_cohort(
             planned.files,
             planned.region,
             planned.targets,
-            positive=options.positive,  # type: ignore[arg-type]
+            positive=options.positive,
             max_dead=options.max_dead,
             progress=advance,
         )
@@ -70,7 +88,7 @@ def fit(options: FitOptions) -> FitResult:
     folder.begin(planned.input_record())
     limits = TrainingLimits(options.time_budget, folder.checkpoint)
     amortized, history = train_networks(
-        data, reduction, anchors, options, limits, resume=folder.resume
+        data, reduction, anchors, stages, options, limits, resume=folder.resume
     )
     posterior = amortized(data)
     model = SavedModel(
@@ -95,6 +113,19 @@ def fit(options: FitOptions) -> FitResult:
     )
 
 
+def read_cohort(planned: Plan, options: FitOptions) -> tuple[Cohort, tuple[str, ...]]:
+    """Profiles of the recordings, and warnings about what was masked."""
+    with progress_bar("loading", quiet=options.quiet) as advance:
+        return load_cohort(
+            planned.files,
+            planned.region,
+            planned.targets,
+            positive=options.positive,
+            max_dead=options.max_dead,
+            progress=advance,
+        )
+
+
 def reduce(cohort: Cohort, options: FitOptions) -> Reduction:
     """The reduction of a cohort's profiles that the options ask for."""
     return fit_reduction(
@@ -109,6 +140,7 @@ def train_networks(
     data: Observation,
     reduction: Reduction,
     anchors: torch.Tensor,
+    stages: Schedule,
     options: FitOptions,
     limits: TrainingLimits | None = None,
     *,
@@ -122,8 +154,9 @@ def train_networks(
     reduction : Reduction
         Gives the prior covariance of the population networks.
     anchors : Tensor, shape (network, component)
+    stages : Schedule
     options : FitOptions
-        ``seed``, ``steps`` and ``quiet`` are used.
+        ``seed`` and ``quiet`` are used.
     """
     covariance = torch.as_tensor(reduction.prior_covariance, dtype=torch.float32)
     with seeded(options.seed):
@@ -134,7 +167,7 @@ def train_networks(
             model.family,
             model.template,
             model.stream,
-            schedule(options),
+            stages,
             seed=options.seed,
             validation=data,
             limits=limits,

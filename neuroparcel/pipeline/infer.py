@@ -7,7 +7,7 @@ from pathlib import Path
 from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.layout import find_cohort
 from neuroparcel.parcellation.observations import nearest_anchor, observe
-from neuroparcel.pipeline.device import choose_device
+from neuroparcel.pipeline.device import choose_device, cpu_threads
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.plan import Plan
@@ -17,8 +17,13 @@ from neuroparcel.pipeline.run_folder import open_run
 from neuroparcel.pipeline.saved_model import SavedModel, load_model
 
 
-def plan_inference(options: InferOptions) -> tuple[Plan, SavedModel]:
-    """Load the model and find the recordings; read no data, write nothing."""
+def plan_inference(options: InferOptions) -> Plan:
+    """Check the model, the list and the output folder; read no data, write nothing."""
+    open_run(options, "infer")
+    return _find_inputs(options)[0]
+
+
+def _find_inputs(options: InferOptions) -> tuple[Plan, SavedModel]:
     model = load_model(Path(options.model), choose_device(options.device))
     sessions = options.sessions or model.settings["sessions"]
     files = find_cohort(options.subjects, options.data_dir, sessions)
@@ -45,8 +50,13 @@ def infer(options: InferOptions) -> FitResult:
     NeuroparcelError
         On bad input; nothing has been written then.
     """
+    with cpu_threads(options.threads):
+        return _infer(options)
+
+
+def _infer(options: InferOptions) -> FitResult:
     folder = open_run(options, "infer")
-    planned, model = plan_inference(options)
+    planned, model = _find_inputs(options)
     with progress_bar("loading", quiet=options.quiet) as advance:
         cohort, warnings = load_cohort(
             planned.files,

@@ -6,9 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from neuroparcel.brain.profiles import Positive
 from neuroparcel.errors import OptionError
 
-_NOT_PART_OF_THE_RESULT = {"output", "dry_run", "resume", "overwrite", "figures", "quiet"}
+_NOT_PART_OF_THE_RESULT = {"output", "resume", "overwrite", "figures", "quiet"}
+_CHOICES = {
+    "positive": ("shift", "clip"),
+    "link": ("ilr", "softmax-centered"),
+    "scaling": ("single", "component"),
+    "evidence": ("mean", "product"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class FitOptions:
     seed : int
     device : str
         ``auto``, ``cpu``, ``cuda``, ...
+    threads : int
+        CPU threads; more than one pays only for large regions on an idle machine.
     steps : int, optional
         Training steps; default from the schedule.
     time_budget : float, optional
@@ -45,17 +54,17 @@ class FitOptions:
     networks: int = 2
     targets: str = "seeds"
     sessions: str = "day"
-    positive: str = "shift"
+    positive: Positive = "shift"
     link: str = "ilr"
     scaling: str = "single"
     variance: float = 0.8
     evidence: str = "mean"
     seed: int = 0
     device: str = "auto"
+    threads: int = 1
     steps: int | None = None
     time_budget: float | None = None
     max_dead: float = 0.1
-    dry_run: bool = False
     resume: bool = False
     overwrite: bool = False
     figures: bool = True
@@ -72,7 +81,7 @@ class FitOptions:
             raise OptionError(f"--steps is {self.steps}.", "Give a positive number.")
         if self.time_budget is not None and self.time_budget <= 0:
             raise OptionError(f"--time-budget is {self.time_budget}.", "Give seconds above 0.")
-        _check_both(self.resume, self.overwrite)
+        _check_shared(self)
 
     def fingerprint(self) -> dict[str, Any]:
         """The options that the result depends on, as plain JSON values."""
@@ -87,7 +96,7 @@ class InferOptions:
     ----------
     model : Path
         Folder ``model`` of a fit's results, or the results folder itself.
-    subjects, output, data_dir, sessions, evidence, seed, device, max_dead
+    subjects, output, data_dir, sessions, evidence, seed, device, threads, max_dead
         As in :class:`FitOptions`; sessions default to the fit's.
     new_population : bool
         Infer the population from these subjects too, instead of keeping the fit's.
@@ -102,15 +111,15 @@ class InferOptions:
     evidence: str = "mean"
     seed: int = 0
     device: str = "auto"
+    threads: int = 1
     max_dead: float = 0.1
-    dry_run: bool = False
     resume: bool = False
     overwrite: bool = False
     figures: bool = True
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        _check_both(self.resume, self.overwrite)
+        _check_shared(self)
 
     def fingerprint(self) -> dict[str, Any]:
         """The options that the result depends on, as plain JSON values."""
@@ -129,9 +138,15 @@ class DemoOptions:
     quiet: bool = False
 
 
-def _check_both(resume: bool, overwrite: bool) -> None:
-    if resume and overwrite:
+def _check_shared(options: FitOptions | InferOptions) -> None:
+    if options.resume and options.overwrite:
         raise OptionError("--resume and --overwrite exclude each other.", "Give one of them.")
+    if options.threads < 1:
+        raise OptionError(f"--threads is {options.threads}.", "Give at least 1.")
+    for name, choices in _CHOICES.items():
+        value = getattr(options, name, choices[0])
+        if value not in choices:
+            raise OptionError(f"--{name} is '{value}'.", f"Choose one of {', '.join(choices)}.")
 
 
 def _fingerprint(options: FitOptions | InferOptions) -> dict[str, Any]:

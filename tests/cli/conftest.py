@@ -31,8 +31,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return run
 
-    for name in ("fit", "infer", "demo", "plan"):
+    for name in ("fit", "infer", "demo", "plan", "plan_inference"):
         monkeypatch.setattr(pipeline, name, record(name))
-    plan_inference = record("plan_inference")
-    monkeypatch.setattr(pipeline, "plan_inference", lambda options: (plan_inference(options), None))
     return asked
