@@ -14,7 +14,7 @@ DEMO_OUTPUT ?= neuroparcel-demo
 .PHONY: help install demo test lint format clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q'
+	@sed -n 's/^# \{0,1\}//p' Makefile
 
 install: $(INSTALLED)
 

@@ -22,7 +22,7 @@ from neuroparcel.io.simulated import SimulatedCohort, read_truth
 from neuroparcel.io.writers import read_parcellations
 from neuroparcel.parcellation.agreement import area_agreement, session_agreement
 from neuroparcel.pipeline import FitOptions
-from neuroparcel.pipeline.fit import find_inputs, read_cohort, reduce
+from neuroparcel.pipeline.fitting import find_inputs, read_cohort, reduce
 
 N_SEEDS = 5
 

@@ -1,12 +1,12 @@
 """One short function for each command: what the command line and notebooks call."""
 
-from neuroparcel.pipeline.demo import DemoResult, demo, simulate
-from neuroparcel.pipeline.doctor import Check, doctor
+from neuroparcel.pipeline.demonstration import DemoResult, demo, simulate
 from neuroparcel.pipeline.figures import plot
-from neuroparcel.pipeline.fit import fit, plan
-from neuroparcel.pipeline.infer import infer, plan_inference
+from neuroparcel.pipeline.fitting import fit, plan
+from neuroparcel.pipeline.health import Check, doctor
+from neuroparcel.pipeline.inferring import infer, plan_inference
 from neuroparcel.pipeline.options import DemoOptions, FitOptions, InferOptions
-from neuroparcel.pipeline.plan import Plan
+from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.saved_model import SavedModel, load_model
 

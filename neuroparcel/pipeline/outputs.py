@@ -22,7 +22,7 @@ from neuroparcel.parcellation.labels import parcellate
 from neuroparcel.parcellation.verdict import judge
 from neuroparcel.pipeline.figures import draw_run
 from neuroparcel.pipeline.options import FitOptions, InferOptions
-from neuroparcel.pipeline.plan import Plan
+from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import progress_bar
 from neuroparcel.pipeline.results import FitResult, write_history, write_networks
 from neuroparcel.pipeline.run_folder import RunFolder

@@ -21,7 +21,7 @@ from neuroparcel.parcellation.training import network_model, start
 from neuroparcel.pipeline.device import choose_device, cpu_threads
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
-from neuroparcel.pipeline.plan import Plan
+from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run

@@ -10,7 +10,7 @@ from neuroparcel.brain.recovery import parcellation_accuracies, reference_accura
 from neuroparcel.brain.simulation import SimulationSettings
 from neuroparcel.errors import OutputError
 from neuroparcel.io.simulated import SimulatedCohort, read_truth, write_simulated_cohort
-from neuroparcel.pipeline.fit import find_inputs, fit, read_cohort, reduce
+from neuroparcel.pipeline.fitting import find_inputs, fit, read_cohort, reduce
 from neuroparcel.pipeline.options import DemoOptions, FitOptions
 from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.results import FitResult

@@ -10,7 +10,7 @@ from neuroparcel.parcellation.observations import nearest_anchor, observe
 from neuroparcel.pipeline.device import choose_device, cpu_threads
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
-from neuroparcel.pipeline.plan import Plan
+from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import progress_bar
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
