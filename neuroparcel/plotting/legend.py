@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW = 0.26  # inches; less if there are many networks
-_SWATCH = 0.9  # inches
+_SWATCH = 1.0  # inches
 _GAP = 0.08
 _FONT = 8.0  # points
 _POINTS_OF_AN_INCH = 72
@@ -48,8 +48,8 @@ def draw_legend(
         axes.imshow(ramp[None], extent=extent, aspect="auto")
         axes.text(_SWATCH + _GAP, middle, name, fontsize=font, va="center")
     below = (len(networks) + 0.1) * row
-    axes.text(0, below, "certain", fontsize=0.8 * font, va="top")
-    axes.text(_SWATCH, below, "undecided", fontsize=0.8 * font, va="top", ha="right")
+    axes.text(0, below, "certain", fontsize=0.7 * font, va="top")
+    axes.text(_SWATCH, below, "undecided", fontsize=0.7 * font, va="top", ha="right")
     middle = (len(networks) + 1.5) * row
     if areas:
         axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=0.9, linestyles=DASHES)
