@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ASIDE = ".partial-"
+ASIDE = ".neuroparcel-partial-"
 """How the names of unfinished files begin."""
 
 

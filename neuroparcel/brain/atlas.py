@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -88,7 +89,8 @@ class Atlas:
         Raises
         ------
         AtlasError
-            If a label is unknown (with the nearest known ones), or no row carries any.
+            If a label is unknown (with the nearest known ones) or named twice, or no row
+            carries any.
         """
         key_of = {label.name: label.key for label in self.labels}
         for label in names:
@@ -97,6 +99,12 @@ class Atlas:
                     f"Atlas {self.name} has no label {label!r}.", _suggest(label, list(key_of))
                 )
         name_of = {key_of[label]: label for label in names}
+        if len(name_of) < len(names):
+            twice, _ = Counter(names).most_common(1)[0]
+            raise AtlasError(
+                f"The region {name or ','.join(names)} names the label {twice} more than once.",
+                "Name each label once; a label file must give its labels different names.",
+            )
         rows = np.flatnonzero(np.isin(self.keys, list(name_of)))
         label_of_vertex = np.array([name_of[int(key)] for key in self.keys[rows]], dtype=np.str_)
         region_name = name or ",".join(names)

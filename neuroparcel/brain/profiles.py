@@ -21,6 +21,9 @@ With ``"shift"`` only correlations below -0.998 are touched.
 MIN_FRAMES = 3
 """Fewer frames leave a correlation no degree of freedom."""
 
+FEW_FRAMES = 20
+"""Below this, pure noise has correlations of typical size 1 / sqrt(n - 1) > 0.23."""
+
 _CONSTANT = 1e-6  # a deviation this small beside the signal is float32 rounding
 _LARGEST_R = 1 - 1e-7  # arctanh is finite below 1; a vertex that is its own target has r = 1
 

@@ -54,6 +54,7 @@ class Adavi(VariationalFamily):
         super().__init__()
         config = config or AdaviConfig()
         self.graph = graph
+        self.config = config
         self._links = {site.name: site.link() for site in graph.latents}
         self.encoder = HierarchicalEncoder(
             graph.observed.event_size, graph.n_plates, config.encoder, anchors

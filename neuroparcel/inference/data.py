@@ -14,6 +14,8 @@ from neuroparcel.families.base import Latents
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.template import ModelTemplate
 
+_GAP = 0.25
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -118,6 +120,35 @@ class Mixed(TrainingStream):
     def draw(self) -> Batch:
         """A batch of a randomly chosen stream."""
         return self.streams[int(torch.multinomial(torch.tensor(self.weights), 1))].draw()
+
+
+@dataclass(frozen=True, eq=False)
+class WithGaps(TrainingStream):
+    """Another stream's batches, of which some lose members of the next to innermost plate.
+
+    So that a posterior trained on a complete cohort has seen missing sessions.
+
+    Attributes
+    ----------
+    stream : TrainingStream
+    share : float
+        Of the batches that get gaps; in those, each member is lost with probability 1/4,
+        but one of each group always stays.
+    """
+
+    stream: TrainingStream
+    share: float
+
+    def draw(self) -> Batch:
+        """A batch, perhaps with gaps; its latents stay as they are."""
+        batch = self.stream.draw()
+        if float(torch.rand(())) >= self.share:
+            return batch
+        members = batch.data.mask.shape[:-1]
+        kept = torch.rand(members) > _GAP
+        kept.scatter_(-1, torch.rand(members).argmax(-1, keepdim=True), True)
+        mask = batch.data.mask & kept.unsqueeze(-1).to(batch.data.mask.device)
+        return Batch(Observation(batch.data.values, mask), batch.latents)
 
 
 def _choices(available: int, size: int, n: int, device: torch.device) -> Tensor:

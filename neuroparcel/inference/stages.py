@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from neuroparcel.errors import OptionError
 from neuroparcel.types import FloatArray, IntArray
 
+_MIN_STEPS = 200  # of a last stage that convergence is judged on
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -107,12 +109,14 @@ class TrainingHistory:
             raise ValueError(f"the columns of a history differ in length: {sorted(lengths)}")
 
     def last_gain(self) -> float:
-        """Nats by which the validation loss fell over the last quarter of the last stage.
+        """Nats by which the validation loss fell over the last half of the last stage.
 
-        NaN without enough checks.
+        The learning rate is still high in the middle of a stage, so that a loss which
+        does not fall from there on has reached its level, and was not merely frozen.
+        NaN if the stage was too short to tell.
         """
-        first = self.stage.index(self.stage[-1]) if self.stage else 0
-        last_stage = self.validation_loss[self.validation_step >= first]
-        if len(last_stage) < 4:
+        n_steps = self.stage.count(self.stage[-1]) if self.stage else 0
+        last_stage = self.validation_loss[self.validation_step >= len(self.stage) - n_steps]
+        if n_steps < _MIN_STEPS or len(last_stage) < 4:
             return float("nan")
-        return float(last_stage[-1 - len(last_stage) // 4] - last_stage[-1])
+        return float(last_stage[len(last_stage) // 2] - last_stage[-1])

@@ -48,8 +48,8 @@ class TrainingLimits:
     Attributes
     ----------
     time_budget : float, optional
-        Seconds for all stages; each gets its share of steps. The result then
-        depends on the machine's speed.
+        Seconds for all stages, resumed or not; each gets its share of steps. The
+        result then depends on the machine's speed.
     checkpoint : Path, optional
         File to resume from.
     checkpoint_every : float
@@ -67,6 +67,7 @@ class _Progress:
 
     stage: int = 0
     step: int = 0
+    elapsed: float = 0.0
     rate_factor: float = 1.0
     recoveries: int = 0
     losses: list[float] = field(default_factory=list)
@@ -130,27 +131,29 @@ class _Loop:
     def run(self) -> TrainingHistory:
         for index in range(self.state.stage, len(self.schedule.stages)):
             if index > self.state.stage:
-                self.state.stage, self.state.step = index, 0
+                self.state.stage, self.state.step, self.state.elapsed = index, 0, 0.0
             self._run_stage(self.schedule.stages[index])
         return self._history()
 
     def _run_stage(self, stage: Stage) -> None:
         optimiser = self._optimiser(stage)
-        snapshot = self._snapshot()
-        started = time.monotonic()
-        done = self._done(stage, started)
+        snapshot = candidate = self._snapshot()
+        started = time.monotonic() - self.state.elapsed
+        done = self._done(stage)
         while done < 1:
+            if self.state.step % _SNAPSHOT_EVERY == 0:
+                candidate = self._snapshot()
             rate = stage.learning_rate * self.state.rate_factor * _warm_cosine(done)
             loss = self._step(stage, optimiser, rate)
             if math.isfinite(loss):
                 self._record(loss)
-                if self.state.step % _SNAPSHOT_EVERY == 0:
-                    snapshot = self._snapshot()
+                snapshot = candidate  # these weights gave a finite loss and gradient
             else:
                 self._recover(stage, snapshot)
                 optimiser = self._optimiser(stage)
             self.state.step += 1
-            before, done = done, self._done(stage, started)
+            self.state.elapsed = time.monotonic() - started
+            before, done = done, self._done(stage)
             if int(_N_CHECKS * done) > int(_N_CHECKS * before):
                 self._check(stage)
             self._report(stage, done)
@@ -221,11 +224,11 @@ class _Loop:
         self.state.losses.append(loss)
         self.state.stages.append(self.state.stage)
 
-    def _done(self, stage: Stage, started: float) -> float:
+    def _done(self, stage: Stage) -> float:
         if self.limits.time_budget is None:
             return self.state.step / stage.n_steps
         share = self.limits.time_budget * stage.n_steps / self.schedule.n_steps
-        return (time.monotonic() - started) / max(share, 1e-9)
+        return self.state.elapsed / max(share, 1e-9)
 
     def _report(self, stage: Stage, done: float) -> None:
         if self.progress is None:

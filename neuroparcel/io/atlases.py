@@ -19,6 +19,7 @@ from neuroparcel.io.registry import hcp_file, registry
 _LABEL_SUFFIXES = (".dlabel.nii", ".label.gii")
 _WHOLE_CORTEX = "cortex"
 _DEFAULT_ATLAS = "mmp"
+_USUAL_TARGETS = ("seeds", "mmp", "cole-anticevic")  # those of the user guide
 
 
 def load_atlas(name: str | Path) -> Atlas:
@@ -71,8 +72,8 @@ def load_region(spec: str | Path) -> Region:
     Raises
     ------
     AtlasError
-        If a name or label is unknown, the region has no vertices, or it is the whole
-        cortex, which is not supported yet.
+        If a name or label is unknown, a label is named twice, the region has no vertices, or
+        it is the whole cortex, which is not supported yet.
     FileFormatError
         If the file cannot be read.
     """
@@ -113,10 +114,17 @@ def load_targets(name: str | Path) -> Targets:
     AtlasError
         If the name is unknown, or there are fewer than 3 targets.
     """
-    seeds = registry()["targets"].get(str(name))
-    if seeds is None:
-        return targets_of_atlas(load_atlas(name))
-    return _load_seeds(str(name), frequency=seeds["frequency"])
+    seeds, atlases = registry()["targets"], registry()["atlases"]
+    if str(name) in seeds:
+        return _load_seeds(str(name), frequency=seeds[str(name)]["frequency"])
+    if str(name) not in atlases and not _is_label_file(Path(name).name):
+        others = [known for known in (*seeds, *atlases) if known not in _USUAL_TARGETS]
+        raise AtlasError(
+            f"Unknown targets {str(name)!r}.",
+            f"Use {', '.join(_USUAL_TARGETS)} or FILE (ending in {' or '.join(_LABEL_SUFFIXES)}); "
+            f"there is also {', '.join(others)}.",
+        )
+    return targets_of_atlas(load_atlas(name))
 
 
 def _load_registered(name: str) -> Atlas:
@@ -175,7 +183,7 @@ def _split(labels: str) -> list[str]:
     names = [label.strip() for label in labels.split(",") if label.strip()]
     if not names:
         raise AtlasError("A region without labels has no vertices.", "Name labels: L_44,L_45.")
-    return list(dict.fromkeys(names))
+    return names
 
 
 def _is_label_file(name: str) -> bool:

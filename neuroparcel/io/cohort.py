@@ -12,6 +12,7 @@ from neuroparcel.brain.atlas import Region, Targets
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.profiles import (
+    FEW_FRAMES,
     MIN_FRAMES,
     Positive,
     combine_runs,
@@ -19,13 +20,15 @@ from neuroparcel.brain.profiles import (
     is_dead,
     to_positive_sphere,
 )
-from neuroparcel.errors import ConnectomeError, SpaceError
+from neuroparcel.errors import ConnectomeError, FileFormatError, SpaceError
 from neuroparcel.io.cifti import CiftiMatrix, read_cifti
 from neuroparcel.io.layout import CohortFiles, Recording
 from neuroparcel.types import FloatArray, IntArray
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of recordings done and the number in all."""
+
+_N_FRAMES_NAMED = 3
 
 
 def load_cohort(
@@ -62,17 +65,18 @@ def load_cohort(
     -------
     cohort : Cohort
     warnings : tuple of str
-        One line for each recording in which something was masked.
+        One line for each recording in which something was masked, or that is very short.
 
     Raises
     ------
     FileFormatError
-        If a file cannot be read.
+        If a file cannot be read, or holds labels.
     SpaceError
         If a file lacks vertices of the region or the targets, or has other vertices than
         the first file.
     ConnectomeError
-        If a recording has fewer than 3 frames, or more dead vertices than allowed.
+        If a recording has fewer than 3 frames, frames without a finite number, or more dead
+        vertices than allowed.
     """
     subjects, sessions = files.subjects, files.sessions
     shape = (len(subjects), len(sessions), region.n_vertices, targets.n_targets)
@@ -117,18 +121,28 @@ class _Reader:
     def correlations(self, recording: Recording) -> tuple[FloatArray, int]:
         """Correlation of the region with the targets, (vertex, target), and number of frames."""
         matrix = read_cifti(recording.path)
-        if matrix.n_frames < MIN_FRAMES:
-            raise ConnectomeError(
-                f"{recording.path} has {matrix.n_frames} time points; a correlation needs at "
-                f"least {MIN_FRAMES}.",
-                "Take the recording off the list.",
-            )
+        _check_kind(matrix)
+        self._check_length(recording, matrix.n_frames)
         rows = self._rows_in(matrix)
         series = matrix.read(rows.region)
+        _check_frames(matrix, series)
         target_series = self.targets.average(matrix.read(rows.targets))
         self._check_alive(recording, "vertices", series)
         self._check_alive(recording, "targets", target_series)
         return correlate(series, target_series), matrix.n_frames
+
+    def _check_length(self, recording: Recording, n_frames: int) -> None:
+        if n_frames < MIN_FRAMES:
+            raise ConnectomeError(
+                f"{recording.path} has {n_frames} time points; a correlation needs at least "
+                f"{MIN_FRAMES}.",
+                "Take the recording off the list.",
+            )
+        if n_frames < FEW_FRAMES:
+            self.warnings.append(
+                f"{recording}: profiles of {n_frames} frames, fewer than {FEW_FRAMES}, are mostly "
+                f"noise ({recording.path})."
+            )
 
     def _rows_in(self, matrix: CiftiMatrix) -> _Rows:
         if self._rows is None:
@@ -160,6 +174,29 @@ class _Reader:
             )
         done = "masked" if what == "vertices" else "counted as uncorrelated"
         self.warnings.append(f"{recording}: {found} and were {done} ({recording.path}).")
+
+
+def _check_kind(matrix: CiftiMatrix) -> None:
+    if matrix.kind == "dlabel":
+        raise FileFormatError(
+            f"{matrix.path} is a dlabel file, which holds labels and is no recording.",
+            "List .dtseries.nii files, or .dscalar.nii files of many maps.",
+        )
+
+
+def _check_frames(matrix: CiftiMatrix, series: FloatArray) -> None:
+    """Refuse single frames without a finite number; a file of nothing else is dead vertices."""
+    bad = np.flatnonzero(~np.isfinite(series).any(axis=0))
+    if not 0 < len(bad) < series.shape[1]:
+        return
+    shown = ", ".join(str(frame + 1) for frame in bad[:_N_FRAMES_NAMED])
+    shown += ", ..." if len(bad) > _N_FRAMES_NAMED else ""
+    what = f"frame {shown} is" if len(bad) == 1 else f"frames {shown} are"
+    raise ConnectomeError(
+        f"{matrix.path}: {what} not finite in all vertices of the region ({len(bad)} of "
+        f"{series.shape[1]} frames, counted from 1).",
+        "Censor by removing frames from the file; do not fill them with NaN.",
+    )
 
 
 def _locate(matrix: CiftiMatrix, what: str, axis: BrainAxis) -> IntArray:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation,
 from neuroparcel.errors import FileFormatError, OutputError, SpaceError
 from neuroparcel.io.cifti import read_cifti
 from neuroparcel.io.cifti_writer import CiftiWriter
+from neuroparcel.io.entities import check_names, entity
 from neuroparcel.io.files import write_json, write_text
 from neuroparcel.types import FloatArray
 
@@ -48,8 +48,8 @@ class _Layout:
     def file(self, ending: str, subject: str | None = None, session: str | None = None) -> Path:
         if subject is None:
             return self.folder / f"{self.stem}_{ending}"
-        entities = [_entity("sub", subject)]
-        entities += [] if session is None else [_entity("ses", session)]
+        entities = [f"sub-{entity(subject)}"]
+        entities += [] if session is None else [f"ses-{entity(session)}"]
         name = "_".join([*entities, self.stem, ending])
         return Path(self.folder, *entities, "func", name)
 
@@ -98,7 +98,7 @@ def write_parcellations(
     SpaceError
         If `full_axis` lacks vertices of the region, or these are not on the cortical surface.
     OutputError
-        If two subjects or sessions have the same name in letters and digits.
+        If names of subjects or sessions cannot tell files apart.
     """
     if not set(parcellation.axis.structures) <= set(_HEMISPHERES):
         raise SpaceError("Parcellations can be written on the cortical surface only.")
@@ -162,8 +162,8 @@ def _levels(
     parcellation: CohortParcellation,
 ) -> Iterable[tuple[str | None, str | None, SoftParcellation]]:
     """Every parcellation to write, with its subject and session."""
-    _check_names("subject", parcellation.subjects)
-    _check_names("session", parcellation.sessions)
+    check_names("subject", parcellation.subjects, OutputError)
+    check_names("session", parcellation.sessions, OutputError)
     yield None, None, parcellation.of_population()
     for subject in parcellation.subjects:
         yield subject, None, parcellation.of_subject(subject)
@@ -228,7 +228,8 @@ def _write_vertices(
         "population": names[parcellation.of_population().labels].tolist(),
     }
     for subject in parcellation.subjects:
-        columns[_entity("sub", subject)] = names[parcellation.of_subject(subject).labels].tolist()
+        labels = parcellation.of_subject(subject).labels
+        columns[f"sub-{entity(subject)}"] = names[labels].tolist()
     rows = zip(*columns.values(), strict=True)
     return _write_tsv(layout.file(_VERTICES), tuple(columns), rows)
 
@@ -328,20 +329,3 @@ def _stem(axis: BrainAxis) -> str:
     """Space, density in thousands of vertices and kind of map, as BIDS entities."""
     density = round(max(axis.mesh_size.values()) / 1000)
     return f"space-{axis.space}_den-{density}k_seg-neuroparcel"
-
-
-def _entity(key: str, name: str) -> str:
-    """A BIDS entity; its label may hold letters and digits only."""
-    return f"{key}-" + re.sub(r"[^0-9a-zA-Z]", "", name.removeprefix(f"{key}-"))
-
-
-def _check_names(kind: str, names: Sequence[str]) -> None:
-    taken: dict[str, str] = {}
-    for name in names:
-        label = _entity(kind[:3], name)
-        if label in taken:
-            raise OutputError(
-                f"The {kind}s {taken[label]!r} and {name!r} would share the file name {label}.",
-                "Rename one; BIDS names hold letters and digits only.",
-            )
-        taken[label] = name

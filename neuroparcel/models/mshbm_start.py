@@ -116,4 +116,6 @@ def _positive_part(raw: Tensor, explained: Tensor) -> Tensor:
 
 
 def _near(centre: Tensor) -> dist.Uniform:
-    return dist.Uniform(centre - _HALF_WIDTH, centre + _HALF_WIDTH)
+    # Well inside the prior's support, (-10, 8), also for data without any spread.
+    inside = centre.clamp(-8.0, 6.0)
+    return dist.Uniform(inside - _HALF_WIDTH, inside + _HALF_WIDTH)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from sklearn.cluster import KMeans
 from torch import Tensor
 
 from neuroparcel.brain.clustering import spherical_kmeans
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.graph.observation import Observation
+
+_POOR_SHARE = 0.05  # of a session's vertices, for one k-means cluster
 
 
 def observe(
@@ -43,6 +48,33 @@ def kmeans_anchors(
     return torch.from_numpy(anchors.astype(np.float32)), labels
 
 
+def anchor_warnings(
+    clusters: np.ndarray, subjects: Sequence[str], sessions: Sequence[str]
+) -> tuple[str, ...]:
+    """Warn of sessions in which a k-means cluster holds nearly nothing.
+
+    Then the anchors may tell subjects apart, and not networks.
+
+    Parameters
+    ----------
+    clusters : ndarray of int, shape (subject, session, vertex)
+        From 1; 0 where there is no data.
+    """
+    present = (clusters > 0).sum(-1)
+    numbers = range(1, int(clusters.max()) + 1)
+    counts = np.stack([(clusters == k).sum(-1) for k in numbers], -1)
+    poor = ((counts < _POOR_SHARE * present[..., None]) & (present[..., None] > 0)).any(-1)
+    if not poor.any():
+        return ()
+    row, column = np.argwhere(poor)[0]
+    return (
+        f"k-means, which the networks are anchored at, gives a network less than "
+        f"{_POOR_SHARE:.0%} of the vertices in {poor.sum()} of {(present > 0).sum()} sessions "
+        f"(first: {subjects[row]}, {sessions[column]}): the anchors may tell subjects apart "
+        "rather than networks; look at the maps, or take more subjects",
+    )
+
+
 def nearest_anchor(data: Observation, anchors: np.ndarray) -> np.ndarray:
     """Number of the nearest anchor of each vertex, from 1; 0 where there is no data.
 
@@ -54,3 +86,18 @@ def nearest_anchor(data: Observation, anchors: np.ndarray) -> np.ndarray:
     nearest = torch.cdist(data.values[0].flatten(0, 1), centres).argmin(-1) + 1
     labels = torch.where(data.mask[0], nearest.reshape(data.mask[0].shape), 0)
     return np.asarray(labels.cpu().numpy())
+
+
+def reduced_kmeans(data: Observation, n_clusters: int, seed: int) -> np.ndarray:
+    """K-means of the pooled link coordinates: a rival that sees what the model sees.
+
+    Returns
+    -------
+    ndarray of int, shape (subject, session, vertex)
+        From 1; 0 where there is no data.
+    """
+    mask = data.mask[0].cpu().numpy()
+    values = data.values[0].cpu().numpy()[mask]
+    labels = np.zeros(mask.shape, np.int32)
+    labels[mask] = KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(values) + 1
+    return labels

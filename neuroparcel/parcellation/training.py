@@ -9,7 +9,14 @@ from torch import Tensor
 from neuroparcel.families.adavi import Adavi, AdaviConfig
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.template import ModelTemplate, analyse
-from neuroparcel.inference.data import Mixed, PlateRanges, Simulations, SubPyramids
+from neuroparcel.inference.data import (
+    Mixed,
+    PlateRanges,
+    Simulations,
+    SubPyramids,
+    TrainingStream,
+    WithGaps,
+)
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.models.mshbm_start import Moments, estimate_moments
 from neuroparcel.nets.hierarchical_encoder import EncoderConfig
@@ -18,6 +25,7 @@ _MAX_SUBJECTS = 12  # of a training data set; larger cohorts are seen by parts
 _MAX_SESSIONS = 4
 _VERTEX_SHARE = 0.3  # smallest training region, as a share of the cohort's
 _OBSERVED_SHARE = 0.6  # of the training batches; the others are simulated
+_GAP_SHARE = 0.3  # of the batches that lack some sessions
 _N_STARTS = 40
 
 
@@ -29,20 +37,18 @@ class NetworkModel:
     ----------
     template : ModelTemplate
     family : Adavi
-    stream : Mixed
-        Sub-populations of the cohort, and cohorts simulated like it.
+    stream : TrainingStream
+        Sub-populations of the cohort, and cohorts simulated like it, some with gaps.
+    simulations : Simulations
+        The latter alone.
     moments : Moments
     """
 
     template: ModelTemplate
     family: Adavi
-    stream: Mixed
+    stream: TrainingStream
+    simulations: Simulations
     moments: Moments
-
-
-def network_template(covariance: Tensor, n_networks: int) -> ModelTemplate:
-    """The analysed MS-HBM with this prior covariance of the population networks."""
-    return analyse(MSHBM(covariance, n_networks))
 
 
 def network_model(data: Observation, covariance: Tensor, anchors: Tensor) -> NetworkModel:
@@ -57,26 +63,20 @@ def network_model(data: Observation, covariance: Tensor, anchors: Tensor) -> Net
     anchors : Tensor, shape (network, component)
     """
     device = data.values.device
-    template = network_template(covariance.to(device), len(anchors))
+    template = analyse(MSHBM(covariance.to(device), len(anchors)))
     moments = estimate_moments(data, anchors.to(device))
-    family = network_family(template, moments.anchors, float(moments.kappa)).to(device)
+    config = AdaviConfig(encoder=EncoderConfig(temperature=float(moments.kappa)))
+    family = Adavi(template.graph, config, moments.anchors).to(device)
     ranges = _plate_ranges(data)
     simulations = Simulations(template, ranges, moments.proposals(), device)
     observed = SubPyramids(data, ranges)
-    stream = Mixed((observed, simulations), (_OBSERVED_SHARE, 1 - _OBSERVED_SHARE))
-    return NetworkModel(template, family, stream, moments)
-
-
-def network_family(template: ModelTemplate, anchors: Tensor, temperature: float) -> Adavi:
-    """ADAVI for the MS-HBM: anchored summaries at the vertex level."""
-    config = AdaviConfig(encoder=EncoderConfig(temperature=temperature))
-    return Adavi(template.graph, config, anchors)
+    mixed = Mixed((observed, simulations), (_OBSERVED_SHARE, 1 - _OBSERVED_SHARE))
+    return NetworkModel(template, family, WithGaps(mixed, _GAP_SHARE), simulations, moments)
 
 
 def start(model: NetworkModel) -> None:
     """Regress simulated latents on the encoder's summaries: the weights before training."""
-    simulations = model.stream.streams[1]
-    batches = [simulations.draw() for _ in range(_N_STARTS)]
+    batches = [model.simulations.draw() for _ in range(_N_STARTS)]
     model.family.start([(batch.latents or {}, batch.data) for batch in batches])
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from neuroparcel.brain.recovery import parcellation_accuracies, reference_accuracies
 from neuroparcel.brain.simulation import SimulationSettings
 from neuroparcel.errors import OutputError
 from neuroparcel.io.simulated import SimulatedCohort, read_truth, write_simulated_cohort
-from neuroparcel.pipeline.fitting import find_inputs, fit, read_cohort, reduce
+from neuroparcel.pipeline.fitting import find_inputs, fit, reduce
 from neuroparcel.pipeline.options import DemoOptions, FitOptions
+from neuroparcel.pipeline.planning import read_cohort
 from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.results import FitResult
 
@@ -109,6 +110,6 @@ def demo_fit_options(cohort: SimulatedCohort, options: DemoOptions) -> FitOption
 def accuracies(cohort: SimulatedCohort, result: FitResult, options: FitOptions) -> dict[str, float]:
     """Accuracy of the fit, of k-means and of the oracle on a simulated cohort."""
     truth = read_truth(cohort.folder)
-    profiles, _ = read_cohort(find_inputs(options), replace(options, quiet=True))
+    profiles, _ = read_cohort(find_inputs(options), options.max_dead, quiet=True)
     reference = reference_accuracies(profiles, reduce(profiles, options), truth, options.seed)
     return {**parcellation_accuracies(result.parcellation, truth), **reference}

@@ -13,6 +13,7 @@ from neuroparcel.atomic import atomic_path
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.inference.stages import TrainingHistory
+from neuroparcel.io.entities import entity
 from neuroparcel.io.writers import read_parcellations
 from neuroparcel.pipeline.progress import progress_bar
 from neuroparcel.pipeline.results import FIGURES, TRAINING_FILE, read_history
@@ -68,8 +69,8 @@ def draw_run(
         "overview": partial(draw_cohort, parcellation, region=region),
     }
     for subject in parcellation.subjects:
-        jobs[f"sub-{subject.removeprefix('sub-')}"] = partial(
-            draw_parcellation, parcellation.of_subject(subject), f"Subject {subject}", region=region
+        jobs[f"sub-{entity(subject)}"] = partial(
+            draw_parcellation, parcellation.of_subject(subject), subject, region=region
         )
     if history is not None and len(history.loss):
         jobs["training"] = partial(draw_training, history)

@@ -13,15 +13,14 @@ from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.inference.stages import Schedule, TrainingHistory, staged_schedule
 from neuroparcel.inference.trainer import TrainingLimits, train
 from neuroparcel.io.atlases import load_region, load_targets
-from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.layout import find_cohort
 from neuroparcel.io.meshes import load_cortex_axis
-from neuroparcel.parcellation.observations import kmeans_anchors, observe
+from neuroparcel.parcellation.observations import anchor_warnings, kmeans_anchors, observe
 from neuroparcel.parcellation.training import network_model, start
 from neuroparcel.pipeline.device import choose_device, cpu_threads
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
-from neuroparcel.pipeline.planning import Plan
+from neuroparcel.pipeline.planning import Plan, read_cohort
 from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
@@ -31,6 +30,8 @@ from neuroparcel.pipeline.saved_model import SavedModel
 def plan(options: FitOptions) -> Plan:
     """Check the options, the list and the output folder; read no data, write nothing."""
     open_run(options, "fit")
+    choose_device(options.device)
+    schedule(options)
     return find_inputs(options)
 
 
@@ -44,7 +45,7 @@ def find_inputs(options: FitOptions) -> Plan:
             "Give fewer --networks or a larger --roi.",
         )
     load_cortex_axis().rows_of(region.axis)  # the maps are written on it: fail now, not then
-    return Plan(files, region, targets, options.networks, options.output)
+    return Plan(files, region, targets, options.positive, options.networks, options.output)
 
 
 def fit(options: FitOptions) -> FitResult:
@@ -72,18 +73,11 @@ def _fit(options: FitOptions) -> FitResult:
     folder = open_run(options, "fit")
     stages = schedule(options)
     planned = find_inputs(options)
-    with progress_bar("loading", quiet=options.quiet) as advance:
-        cohort, warnings = load_cohort(
-            planned.files,
-            planned.region,
-            planned.targets,
-            positive=options.positive,
-            max_dead=options.max_dead,
-            progress=advance,
-        )
+    cohort, warnings = read_cohort(planned, options.max_dead, quiet=options.quiet)
     reduction = reduce(cohort, options)
     say(_describe(reduction), quiet=options.quiet)
     anchors, clusters = kmeans_anchors(cohort, reduction, options.networks, options.seed)
+    warnings = (*warnings, *anchor_warnings(clusters, cohort.subjects, cohort.sessions))
     data = observe(cohort, reduction, device)
     folder.begin(planned.input_record())
     limits = TrainingLimits(options.time_budget, folder.checkpoint)
@@ -98,7 +92,7 @@ def _fit(options: FitOptions) -> FitResult:
         amortized,
         posterior.encodings[-1],
         anchors.cpu().numpy(),
-        {"positive": options.positive, "sessions": options.sessions, "roi": options.roi},
+        {"positive": options.positive, "sessions": options.sessions, "seed": options.seed},
     )
     return write_run(
         folder,
@@ -111,19 +105,6 @@ def _fit(options: FitOptions) -> FitResult:
         warnings=warnings,
         history=history,
     )
-
-
-def read_cohort(planned: Plan, options: FitOptions) -> tuple[Cohort, tuple[str, ...]]:
-    """Profiles of the recordings, and warnings about what was masked."""
-    with progress_bar("loading", quiet=options.quiet) as advance:
-        return load_cohort(
-            planned.files,
-            planned.region,
-            planned.targets,
-            positive=options.positive,
-            max_dead=options.max_dead,
-            progress=advance,
-        )
 
 
 def reduce(cohort: Cohort, options: FitOptions) -> Reduction:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.layout import find_cohort
 from neuroparcel.parcellation.observations import nearest_anchor, observe
 from neuroparcel.pipeline.device import choose_device, cpu_threads
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
-from neuroparcel.pipeline.planning import Plan
-from neuroparcel.pipeline.progress import progress_bar
+from neuroparcel.pipeline.planning import Plan, read_cohort
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
 from neuroparcel.pipeline.saved_model import SavedModel, load_model
@@ -27,7 +25,15 @@ def _find_inputs(options: InferOptions) -> tuple[Plan, SavedModel]:
     model = load_model(Path(options.model), choose_device(options.device))
     sessions = options.sessions or model.settings["sessions"]
     files = find_cohort(options.subjects, options.data_dir, sessions)
-    return Plan(files, model.region, model.targets, model.n_networks, options.output), model
+    planned = Plan(
+        files,
+        model.region,
+        model.targets,
+        model.settings["positive"],
+        model.n_networks,
+        options.output,
+    )
+    return planned, model
 
 
 def infer(options: InferOptions) -> FitResult:
@@ -57,15 +63,7 @@ def infer(options: InferOptions) -> FitResult:
 def _infer(options: InferOptions) -> FitResult:
     folder = open_run(options, "infer")
     planned, model = _find_inputs(options)
-    with progress_bar("loading", quiet=options.quiet) as advance:
-        cohort, warnings = load_cohort(
-            planned.files,
-            planned.region,
-            planned.targets,
-            positive=model.settings["positive"],
-            max_dead=options.max_dead,
-            progress=advance,
-        )
+    cohort, warnings = read_cohort(planned, options.max_dead, quiet=options.quiet)
     data = observe(cohort, model.reduction, choose_device(options.device))
     posterior = model.posterior(data, None if options.new_population else model.population)
     folder.begin(planned.input_record())

@@ -79,7 +79,9 @@ class FitOptions:
             raise OptionError("--steps and --time-budget exclude each other.", "Give one of them.")
         if self.steps is not None and self.steps < 1:
             raise OptionError(f"--steps is {self.steps}.", "Give a positive number.")
-        if self.time_budget is not None and self.time_budget <= 0:
+        if not 0 < self.variance <= 1:
+            raise OptionError(f"--variance is {self.variance}.", "Give a share above 0, up to 1.")
+        if self.time_budget is not None and not self.time_budget > 0:
             raise OptionError(f"--time-budget is {self.time_budget}.", "Give seconds above 0.")
         _check_shared(self)
 
@@ -139,6 +141,8 @@ class DemoOptions:
 
 
 def _check_shared(options: FitOptions | InferOptions) -> None:
+    if not 0 <= options.max_dead <= 1:
+        raise OptionError(f"--max-dead is {options.max_dead}.", "Give a share from 0 to 1.")
     if options.resume and options.overwrite:
         raise OptionError("--resume and --overwrite exclude each other.", "Give one of them.")
     if options.threads < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from neuroparcel.parcellation.agreement import (
 )
 from neuroparcel.parcellation.heldout import heldout_density
 from neuroparcel.parcellation.labels import parcellate
+from neuroparcel.parcellation.observations import reduced_kmeans
 from neuroparcel.parcellation.verdict import judge
 from neuroparcel.pipeline.figures import draw_run
 from neuroparcel.pipeline.options import FitOptions, InferOptions
@@ -72,7 +74,9 @@ def write_run(
     )
     verdict = judge(history, parcellation, heldout)
     single = single_session_labels(model.posterior, posterior.data, population, options.seed)
-    agreement = _agreement(parcellation.of_population().labels, single, clusters, model)
+    reduced = reduced_kmeans(posterior.data, model.n_networks, options.seed)
+    rivals = {"kmeans": clusters, "reduced_kmeans": reduced}
+    agreement = _agreement(parcellation.of_population().labels, single, rivals, model)
     with progress_bar("writing", quiet=options.quiet) as advance:
         files = write_parcellations(
             folder.path,
@@ -92,12 +96,12 @@ def write_run(
     if options.figures:
         with progress_bar("drawing", quiet=options.quiet) as advance:
             figures = draw_run(folder.path, parcellation, model.region, history, advance)
-    every_warning = (*warnings, *(() if verdict.good else _bad_news(verdict.messages)))
+    every_warning = (*warnings, *verdict.warnings)
     record = {
         "inputs": planned.input_record(),
         "warnings": every_warning,
         "verdict": {"good": verdict.good, "messages": verdict.messages},
-        "heldout_nats_per_vertex": {"model": heldout.model, "kmeans": heldout.kmeans},
+        "heldout_nats_per_vertex": asdict(heldout),
         "agreement": agreement,
         "region": {
             "name": model.region.name,
@@ -123,23 +127,25 @@ def write_run(
 
 
 def _agreement(
-    population: np.ndarray, single: np.ndarray, clusters: np.ndarray, model: SavedModel
+    population: np.ndarray, single: np.ndarray, rivals: dict[str, np.ndarray], model: SavedModel
 ) -> dict[str, float]:
-    found = dict(session_agreement(single))
-    found |= {f"kmeans_{name}": v for name, v in session_agreement(clusters).items()}
+    """Agreement of the model's labels; of a rival's, with its name in front."""
     areas = [str(name) for name in model.region.label_of_vertex]
-    for name, labels in (("areas", population), ("kmeans_areas", _majority(clusters))):
-        index = area_agreement(labels, areas)
-        if index is not None:
-            found[name] = index
+    found = _rated("", population, single, areas)
+    for name, labels in rivals.items():
+        found |= _rated(f"{name}_", _majority(labels), labels, areas)
     return found
+
+
+def _rated(
+    prefix: str, population: np.ndarray, sessions: np.ndarray, areas: Sequence[str]
+) -> dict[str, float]:
+    index = area_agreement(population, areas)
+    found = session_agreement(sessions) | ({} if index is None else {"areas": index})
+    return {f"{prefix}{name}": value for name, value in found.items()}
 
 
 def _majority(clusters: np.ndarray) -> np.ndarray:
     """Most frequent label of each vertex over subjects and sessions; 0 without data."""
     counts = np.stack([(clusters == k).sum((0, 1)) for k in range(1, clusters.max() + 1)], -1)
     return np.where(counts.any(-1), counts.argmax(-1) + 1, 0)
-
-
-def _bad_news(messages: Sequence[str]) -> list[str]:
-    return [message for message in messages if any(word.isupper() for word in message.split()[:2])]

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from neuroparcel.brain.atlas import Region, Targets
+from neuroparcel.brain.connectome import Cohort
+from neuroparcel.brain.profiles import Positive
+from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.layout import CohortFiles
+from neuroparcel.pipeline.progress import progress_bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +23,8 @@ class Plan:
     files : CohortFiles
     region : Region
     targets : Targets
+    positive : {"shift", "clip"}
+        How negative correlations are treated.
     n_networks : int
     output : Path
     """
@@ -26,6 +32,7 @@ class Plan:
     files: CohortFiles
     region: Region
     targets: Targets
+    positive: Positive
     n_networks: int
     output: Path
 
@@ -42,6 +49,7 @@ class Plan:
                 f"region {self.region.name}: {self.region.n_vertices} vertices",
                 f"targets {self.targets.name}: {self.targets.n_targets}",
                 f"{self.n_networks} networks, into {self.output}",
+                *self.files.notes,
                 "dry run: nothing was written",
             ]
         )
@@ -64,3 +72,17 @@ class Plan:
         for recording in self.files.recordings:
             found.setdefault(recording.subject, []).append(str(Path(recording.path).resolve()))
         return found
+
+
+def read_cohort(planned: Plan, max_dead: float, *, quiet: bool) -> tuple[Cohort, tuple[str, ...]]:
+    """Profiles of the recordings, and warnings about what is missing or was masked."""
+    with progress_bar("loading", quiet=quiet) as advance:
+        cohort, warnings = load_cohort(
+            planned.files,
+            planned.region,
+            planned.targets,
+            positive=planned.positive,
+            max_dead=max_dead,
+            progress=advance,
+        )
+    return cohort, (*planned.files.notes, *warnings)

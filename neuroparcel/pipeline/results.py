@@ -17,6 +17,7 @@ from neuroparcel.pipeline.saved_model import SavedModel
 TRAINING_FILE = "training.tsv"
 NETWORKS_FILE = "desc-population_networks.tsv"
 FIGURES = "figures"
+_RIVALS = {"kmeans_": "spherical k-means", "reduced_kmeans_": "k-means of reduced profiles"}
 _MISSING = "n/a"  # BIDS's word for a missing value in a table
 
 
@@ -54,8 +55,10 @@ class FitResult:
             *(f"verdict: {message}" for message in self.verdict.messages),
             *_agreement_lines(self.agreement),
             *(f"warning: {warning}" for warning in self.warnings),
-            f"parcellations, model and run.json: {self.output}",
+            f"parcellations and run.json: {self.output}",
         ]
+        if self.verdict.trained:
+            lines.append(f"model, for neuroparcel infer: {self.output / 'model'}")
         if self.figures:
             lines.append(f"pictures: {self.figures[0].parent}")
         return "\n".join(lines)
@@ -70,9 +73,14 @@ def _agreement_lines(agreement: Mapping[str, float]) -> list[str]:
     lines = []
     for key, title in titles.items():
         if key in agreement:
-            kmeans = agreement.get(f"kmeans_{key}")
-            beside = f" (spherical k-means {kmeans:.2f})" if kmeans is not None else ""
-            lines.append(f"adjusted Rand index, {title}: {agreement[key]:.2f}{beside}")
+            rivals = [
+                f"{name} {agreement[prefix + key]:.2f}"
+                for prefix, name in _RIVALS.items()
+                if prefix + key in agreement
+            ]
+            lines.append(
+                f"adjusted Rand index, {title}: {agreement[key]:.2f} ({', '.join(rivals)})"
+            )
     return lines
 
 

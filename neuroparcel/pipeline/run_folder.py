@@ -17,6 +17,7 @@ from neuroparcel.io.files import write_json
 from neuroparcel.pipeline.options import FitOptions, InferOptions
 
 RUN_FILE = "run.json"
+_OURS = ("**/*_seg-neuroparcel_*", "figures/*.png", "model/*.safetensors", f"**/{ASIDE}*")
 _LIBRARIES = (
     "torch",
     "pyro-ppl",
@@ -56,9 +57,7 @@ class RunFolder:
 
     def begin(self, inputs: Mapping[str, Any]) -> None:
         """Note that a run has begun; its files are complete once :meth:`finish` was called."""
-        for leftover in self.path.rglob(f"{ASIDE}*"):
-            leftover.unlink(missing_ok=True)  # of a run that was killed while writing
-        if not self.resume:
+        if (self.path / RUN_FILE).is_file():
             self._clear()
         self._write("running", {"inputs": inputs})
 
@@ -79,11 +78,17 @@ class RunFolder:
         write_json(self.path / RUN_FILE, {**head, **content})
 
     def _clear(self) -> None:
-        """Remove the files that an earlier run says it wrote, and no others."""
-        self.checkpoint.unlink(missing_ok=True)
-        if (self.path / RUN_FILE).is_file():
-            for name in read_run(self.path).get("files", []):
-                (self.path / name).unlink(missing_ok=True)
+        """Remove what an earlier run wrote here, finished or killed, and nothing else."""
+        for pattern in _OURS:
+            for file in self.path.glob(pattern):
+                file.unlink()
+        if not self.resume:
+            self.checkpoint.unlink(missing_ok=True)
+        for name in read_run(self.path).get("files", []):
+            (self.path / name).unlink(missing_ok=True)
+        for folder in sorted(self.path.glob("sub-*/**/"), reverse=True):
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def open_run(options: FitOptions | InferOptions, command: str) -> RunFolder:
@@ -153,9 +158,10 @@ def versions() -> dict[str, str]:
 
 def _resumed(folder: RunFolder) -> RunFolder:
     run = read_run(folder.path)
-    if run.get("status") == "complete" and not folder.resume:
+    if run.get("status") == "complete":
+        nothing = "; there is nothing to resume" if folder.resume else ""
         raise OutputError(
-            f"{folder.path} holds a finished run.", "Give a new --output, or --overwrite."
+            f"{folder.path} holds a finished run{nothing}.", "Give a new --output, or --overwrite."
         )
     if not folder.resume:
         raise OutputError(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,11 +15,15 @@ from neuroparcel.brain.atlas import Region, Targets
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import CheckpointError
+from neuroparcel.families.adavi import Adavi, AdaviConfig
+from neuroparcel.graph.template import analyse
 from neuroparcel.inference.checkpoints import load_tensors, load_weights, save_tensors
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.io.files import read_arrays, write_arrays, write_json
-from neuroparcel.nets.hierarchical_encoder import Encoding
-from neuroparcel.parcellation.training import network_family, network_template
+from neuroparcel.models.mshbm import MSHBM
+from neuroparcel.nets.flows import FlowConfig
+from neuroparcel.nets.hierarchical_encoder import EncoderConfig, Encoding
+from neuroparcel.pipeline.run_folder import versions
 
 _CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
 _FORMAT = 1
@@ -56,6 +60,16 @@ class SavedModel:
         """Number of networks."""
         return int(self.posterior.template.graph.site("mixture_weights").event_shape[0])
 
+    @property
+    def model(self) -> MSHBM:
+        """The MS-HBM, with its hyper-parameters."""
+        return cast(MSHBM, self.posterior.template.model)
+
+    @property
+    def family(self) -> Adavi:
+        """The trained variational family."""
+        return cast(Adavi, self.posterior.family)
+
     def save(self, folder: Path) -> list[Path]:
         """Write the model into a folder; returns the files."""
         arrays = {
@@ -68,6 +82,12 @@ class SavedModel:
         config = {
             "format": _FORMAT,
             "n_networks": self.n_networks,
+            "versions": versions(),
+            "model": {
+                "log_scale_range": list(self.model.log_scale_range),
+                "concentration": self.model.concentration,
+            },
+            "family": asdict(self.family.config),
             "link": self.reduction.link,
             "settings": dict(self.settings),
             "region": {
@@ -111,9 +131,14 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SavedModel:
     arrays = read_arrays(folder / _ARRAYS)
     reduction = Reduction.from_arrays(config["link"], _below("reduction/", arrays))
     covariance = torch.as_tensor(reduction.prior_covariance, dtype=torch.float32, device=device)
-    template = network_template(covariance, config["n_networks"])
-    n_components = reduction.n_components
-    family = network_family(template, torch.zeros(config["n_networks"], n_components), 1.0)
+    low, high = config["model"]["log_scale_range"]
+    model = MSHBM(covariance, config["n_networks"], (low, high), config["model"]["concentration"])
+    template = analyse(model)
+    sizes = AdaviConfig(
+        EncoderConfig(**config["family"]["encoder"]), FlowConfig(**config["family"]["flow"])
+    )
+    anchors = torch.zeros(config["n_networks"], reduction.n_components)
+    family = Adavi(template.graph, sizes, anchors)
     load_weights(family, _below("family/", tensors), folder / _WEIGHTS)
     population = _below("population/", tensors)
     return SavedModel(

@@ -32,6 +32,11 @@ def test_unknown_label_suggests_a_near_one(atlas):
         renamed.region(["L44"])
 
 
+def test_a_label_named_twice_is_refused(atlas):
+    with pytest.raises(AtlasError, match="region b,a,b names the label b more than once"):
+        atlas.region(["b", "a", "b"])
+
+
 def test_region_without_vertices_is_refused(atlas):
     with pytest.raises(AtlasError, match="region none has no vertices"):
         atlas.region(["none"])

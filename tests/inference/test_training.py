@@ -1,6 +1,7 @@
 """The training loop and the posterior, against exact answers."""
 
 import logging
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ from neuroparcel.errors import CheckpointError, OptionError, TrainingError
 from neuroparcel.families.adavi import Adavi
 from neuroparcel.graph import Observation, analyse
 from neuroparcel.graph.trace import seeded
-from neuroparcel.inference.data import Batch, Mixed, PlateRanges, Simulations, SubPyramids
+from neuroparcel.inference.data import (
+    Batch,
+    Mixed,
+    PlateRanges,
+    Simulations,
+    SubPyramids,
+    WithGaps,
+)
 from neuroparcel.inference.objectives import OBJECTIVES
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.inference.stages import Schedule, Stage, staged_schedule
@@ -128,6 +136,45 @@ def test_a_truncated_checkpoint_is_refused(template, stream, tmp_path):
         train(family, template, stream, schedule, seed=1, limits=limits, resume=True)
 
 
+def test_training_improves_on_its_start(trained, template, stream):
+    """The regression is near; training must close most of what is left."""
+    start = AmortizedPosterior(template, new_family(template, stream))
+    with seeded(5):
+        _, data = template.simulate((3, 50), 1)
+    exact = float(random_effects_log_evidence(data.values)[0])
+    assert exact - trained(data).elbo(1024) < 0.3 * (exact - start(data).elbo(1024))
+
+
+def test_a_resumed_time_budget_goes_on_where_it_stopped(template, stream, tmp_path):
+    schedule = Schedule((Stage("posterior", "reverse-kl", 10**6, 1e-3, EVERYTHING),))
+    limits = TrainingLimits(1.0, tmp_path / "training.safetensors", checkpoint_every=0)
+    family = new_family(template, stream)
+
+    def stop_late(done, total, what):
+        if done > 0.8 * total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(family, template, stream, schedule, seed=0, limits=limits, progress=stop_late)
+    started = time.monotonic()
+    train(family, template, stream, schedule, seed=0, limits=limits, resume=True)
+    assert time.monotonic() - started < 0.6
+
+
+def test_gaps_leave_one_member_of_each_group_and_the_latents(template):
+    whole = Simulations(template, PlateRanges(((6, 6), (9, 9)), 1000, 4))
+    with seeded(0):
+        batches = [WithGaps(whole, 1.0).draw() for _ in range(10)]
+        untouched = WithGaps(whole, 0.0).draw()
+    assert bool(untouched.data.mask.all())
+    members = torch.stack([batch.data.mask_at(1) for batch in batches])
+    assert bool(members.any(-1).all())
+    assert 0.15 < float((~members).float().mean()) < 0.35
+    assert all(batch.latents["group_mean"].shape == (4, 6, 2) for batch in batches)
+    complete = torch.stack([batch.data.mask.all(-1) for batch in batches])
+    torch.testing.assert_close(complete, members)  # a member is lost as a whole
+
+
 class Poisoned(Simulations):
     """A stream some of whose batches hold an infinite value."""
 
@@ -184,9 +231,7 @@ def test_validation_is_followed_with_the_same_noise(template, stream):
     history = train(family, template, stream, schedule, seed=0, validation=data)
     assert len(history.validation_loss) == 20
     assert history.validation_loss[-1] < history.validation_loss[0]
-    assert history.last_gain() == pytest.approx(
-        history.validation_loss[14] - history.validation_loss[-1]
-    )
+    assert np.isnan(history.last_gain())  # 40 steps are too few to tell
 
 
 def test_forward_kl_wants_latents(template, stream):

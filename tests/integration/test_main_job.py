@@ -73,6 +73,8 @@ def test_files_read_back_as_the_parcellation(fitted, options):
 def test_the_run_is_recorded(fitted, options):
     run = read_run(options.output)
     assert run["status"] == "complete"
+    assert any("NOT JUDGED" in warning for warning in run["warnings"])  # so few steps
+    assert set(run["agreement"]) >= {"areas", "kmeans_areas", "reduced_kmeans_areas"}
     assert run["options"]["seed"] == 0
     assert run["versions"]["torch"]
     assert len(run["inputs"]) == 8
@@ -116,6 +118,36 @@ def test_a_killed_run_resumes_to_the_same_labels(fitted, options, tmp_path, monk
     resumed = fit(replace(interrupted, resume=True))
     np.testing.assert_array_equal(resumed.parcellation.subject, fitted.parcellation.subject)
     assert not (interrupted.output / ".training.safetensors").exists()
+
+
+def test_overwriting_removes_a_dead_run_s_maps(fitted, options, tmp_path, monkeypatch):
+    """Killed while writing: the record lists no files, yet none of them may stay."""
+    from neuroparcel.pipeline import outputs
+
+    killed = replace(options, output=tmp_path / "killed", steps=6)
+    (tmp_path / "killed").mkdir()
+    note = tmp_path / "killed" / "notes.txt"
+
+    def kill(*_args, **_kwargs):
+        note.write_text("a file of the user's")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, "write_networks", kill)
+        with pytest.raises(KeyboardInterrupt):
+            fit(killed)
+    dead = list(killed.output.glob("sub-*"))
+    assert len(dead) == 4
+    first = options.subjects.read_text().split()[0]
+    (tmp_path / "one.txt").write_text(first)
+    fit(replace(killed, subjects=tmp_path / "one.txt", overwrite=True))
+    assert [path.name for path in killed.output.glob("sub-*")] == [f"sub-{first}"]
+    assert note.exists()
+
+
+def test_nothing_is_left_to_resume_of_a_finished_run(fitted, options):
+    with pytest.raises(OutputError, match="nothing to resume"):
+        fit(replace(options, resume=True))
 
 
 def test_inference_on_the_training_cohort_repeats_the_fit(fitted, options, cohort, tmp_path):
@@ -208,6 +240,10 @@ def test_a_damaged_model_is_refused(fitted, options, tmp_path):
         ({"roi": "cortex"}, "cortex"),
         ({"roi": "L_nowhere"}, "L_nowhere"),
         ({"device": "abacus"}, "abacus"),
+        ({"max_dead": 2.0}, "--max-dead is 2"),
+        ({"variance": float("nan")}, "--variance is nan"),
+        ({"evidence": "sum"}, "--evidence is 'sum'"),
+        ({"threads": 0}, "--threads is 0"),
     ],
     ids=lambda case: next(iter(case)) if isinstance(case, dict) else "",
 )

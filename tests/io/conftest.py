@@ -53,7 +53,7 @@ def write_recording(tmp_path: Path, toy_axis: BrainAxis) -> WriteRecording:
         name: str,
         *,
         seed: int = 0,
-        n_frames: int = 12,
+        n_frames: int = 24,
         axis: BrainAxis = toy_axis,
         change: Callable[[np.ndarray], None] | None = None,
     ) -> Path:

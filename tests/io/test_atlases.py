@@ -141,6 +141,7 @@ def test_label_gifti_as_region(tmp_path):
         ("broca-lfet", "Unknown region 'broca-lfet'. Did you mean broca-left"),
         ("L_44,L45", "no label 'L45'. Did you mean L_45"),
         ("44", "no label '44'. Did you mean"),
+        ("L_44,L_44", "names the label L_44 more than once"),
         ("", "has no vertices"),
         (" , ", "has no vertices"),
     ],
@@ -158,8 +159,11 @@ def test_region_of_a_label_without_vertices(dlabel):
 
 
 def test_unknown_targets_and_atlases():
+    with pytest.raises(AtlasError, match="Unknown targets 'foo'") as caught:
+        load_targets("foo")
+    assert caught.value.tip.startswith("Use seeds, mmp, cole-anticevic or FILE")
     with pytest.raises(AtlasError, match="Unknown atlas 'schaefer'") as caught:
-        load_targets("schaefer")
+        load_atlas("schaefer")
     assert "mmp, cole-anticevic, yeo17" in caught.value.tip
 
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neuroparcel.brain.atlas import Label
 from neuroparcel.errors import ConnectomeError, FileFormatError, SpaceError
 from neuroparcel.io.cifti import read_cifti
+from neuroparcel.io.cifti_writer import write_dlabel
 from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.layout import CohortFiles, Recording
 
@@ -133,6 +135,48 @@ def test_too_few_frames(write_recording, toy_region, toy_targets):
     path = write_recording("short", n_frames=2)
     with pytest.raises(ConnectomeError, match=r"short.* has 2 time points"):
         load_cohort(recordings(("s", "1", "1", path)), toy_region, toy_targets)
+
+
+@pytest.mark.parametrize(("n_frames", "n_warnings"), [(19, 1), (20, 0)])
+def test_few_frames_are_reported(write_recording, toy_region, toy_targets, n_frames, n_warnings):
+    path = write_recording("short", n_frames=n_frames)
+    _, warnings = load_cohort(recordings(("s", "1", "LR", path)), toy_region, toy_targets)
+    assert len(warnings) == n_warnings
+    for warning in warnings:
+        assert "run LR: profiles of 19 frames, fewer than 20, are mostly noise" in warning
+        assert str(path) in warning
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        ([3], "frame 4 is not finite in all"),
+        ([3, 4, 7, 9], r"frames 4, 5, 8, \.\.\. are not finite"),
+    ],
+)
+def test_frames_of_nan_are_named(write_recording, toy_region, toy_targets, frames, message):
+    def censor(series: np.ndarray) -> None:
+        series[:, frames] = np.nan
+
+    path = write_recording("censored", change=censor)
+    with pytest.raises(ConnectomeError, match=rf"censored\.dtseries\.nii: {message}") as caught:
+        load_cohort(recordings(("s", "1", "1", path)), toy_region, toy_targets)
+    assert "Censor by removing frames" in caught.value.tip
+
+
+def test_a_file_of_nan_has_dead_vertices(write_recording, toy_region, toy_targets):
+    path = write_recording("nan", change=lambda series: series.fill(np.nan))
+    with pytest.raises(ConnectomeError, match="10 of 10 vertices carry no signal"):
+        load_cohort(recordings(("s", "1", "1", path)), toy_region, toy_targets)
+
+
+def test_a_label_file_is_no_recording(tmp_path, toy_axis, toy_region, toy_targets):
+    keys = {"areas": np.ones(len(toy_axis), dtype=int)}
+    label = Label(1, "a", (0.0, 1.0, 0.0, 1.0))
+    path = write_dlabel(tmp_path / "areas.dlabel.nii", toy_axis, keys, (label,))
+    with pytest.raises(FileFormatError, match=r"areas\.dlabel\.nii is a dlabel file") as caught:
+        load_cohort(recordings(("s", "1", "1", path)), toy_region, toy_targets)
+    assert ".dtseries.nii" in caught.value.tip
 
 
 def test_siblings_on_other_vertices_name_both_files(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from neuroparcel.errors import LayoutError
+from neuroparcel.io.entities import entity
 from neuroparcel.io.layout import CohortFiles, Recording, find_cohort
 
 USUAL = "_Atlas_MSMAll_hp2000_clean.dtseries.nii"
@@ -88,9 +89,10 @@ def test_table_with_paths_relative_to_itself(tmp_path, delimiter, name):
 
 
 def test_table_takes_absolute_paths_and_names_of_runs(tmp_path):
-    path = write(tmp_path, "", "x.nii")
-    table = write(tmp_path, f"subject,session,path,run\na,1,{path},LR\na,1,{path},RL\n")
-    assert [r.run for r in find_cohort(table).recordings] == ["LR", "RL"]
+    one, two = write(tmp_path, "", "x.nii"), write(tmp_path, "", "y.nii")
+    files = find_cohort(write(tmp_path, f"subject,session,path,run\na,1,{one},LR\na,1,{two},RL\n"))
+    assert [r.run for r in files.recordings] == ["LR", "RL"]
+    assert files.notes == ()
 
 
 BAD_TABLES = {
@@ -98,7 +100,7 @@ BAD_TABLES = {
     "subject\tsession\tpath\na\t1\tnone.nii\nb\t1\tx.nii\n": r"1 of 2 files .*none\.nii \(s",
     "subject\tsession\tpath\na\t\tx.nii\n": r"lacks a subject, session or path: 'a\\t\\tx\.nii'",
     "subject\tsession\tpath\trun\na\t1\tx.nii\tLR\na\t1\tx.nii\tLR\n": "run LR is listed 2 times",
-    "subject\tsession\tpath\n": "no recordings",
+    "subject\tsession\tpath\n": r"cohort\.tsv has a header but no rows",
 }
 
 
@@ -116,8 +118,9 @@ def test_empty_list(hcp, text):
 
 
 def test_bad_lists_name_what_is_wrong(hcp):
-    with pytest.raises(LayoutError, match=r"none\.txt does not exist"):
+    with pytest.raises(LayoutError, match=r"none\.txt does not exist") as caught:
         find_cohort(hcp / "none.txt", hcp)
+    assert "List one subject a line" in caught.value.tip
     with pytest.raises(LayoutError, match="folder of their data is needed") as caught:
         find_cohort(write(hcp, "101\n"))
     assert "--data-dir" in caught.value.tip
@@ -133,6 +136,75 @@ def test_bad_lists_name_what_is_wrong(hcp):
 def test_missing_subjects_are_named(hcp):
     with pytest.raises(LayoutError, match=r"subject 777 \(2 subjects: 777, 778\) below .*777"):
         find_cohort(write(hcp, "101\n777\n778\n"), hcp)
+
+
+def test_a_run_folder_without_a_file_is_named(hcp):
+    add_run(hcp, "101", "rfMRI_REST2_RL").unlink()
+    with pytest.raises(LayoutError, match=r"run folder .*101.*rfMRI_REST2_RL holds no time series"):
+        find_cohort(write(hcp, "101\n"), hcp)
+
+
+def test_notes_tell_what_is_missing(hcp):
+    files = find_cohort(write(hcp, "101\n102\n"), hcp)
+    assert files.notes == (
+        "The folder rfMRI_REST1_7T_PA is no run like rfMRI_REST1_LR and was not read "
+        "(subject 102).",
+        "subject 102, session REST1: run LR is missing.",
+        "subject 102, session REST2: the session is missing.",
+    )
+    assert find_cohort(write(hcp, "101\n"), hcp).notes == ()
+
+
+def test_notes_tell_that_runs_were_numbered(tmp_path):
+    rows = ["subject,session,path"]
+    for subject in "ab":
+        for number in range(2):
+            path = write(tmp_path, "", f"{subject}{number}.nii")
+            rows.append(f"{subject},1,{path.name}")
+    (note,) = find_cohort(write(tmp_path, "\n".join(rows), "cohort.csv")).notes
+    assert "cohort.csv lists subject a, session 1 and 1 further sessions more than once" in note
+
+
+def test_a_file_listed_twice_is_refused(tmp_path):
+    path = write(tmp_path, "", "x.nii")
+    (tmp_path / "link.nii").symlink_to(path)
+    table = write(tmp_path, "subject,session,path\na,1,x.nii\nb,1,link.nii\n")
+    message = (
+        r"link\.nii is listed twice: as subject a, session 1, run 1 and as subject b, session 1"
+    )
+    with pytest.raises(LayoutError, match=message):
+        find_cohort(table)
+
+
+BAD_NAMES = {
+    ("a_b", "ab"): "'a_b' and 'ab' would share the file name sub-ab",
+    ("sub-1", "1"): "'sub-1' and '1' would share the file name sub-1",
+    ("a/b", "c"): "subject name 'a/b' holds a path separator",
+    ("a\\b", "c"): "holds a path separator",
+    ("..", "c"): r"subject name '\.\.' holds a path separator or '\.\.'",
+    ("_", "c"): "subject name '_' has no letter or digit",
+}
+
+
+@pytest.mark.parametrize("names", BAD_NAMES)
+def test_names_that_cannot_become_file_names(tmp_path, names):
+    recordings = tuple(Recording(name, "1", "1", tmp_path / str(n)) for n, name in enumerate(names))
+    with pytest.raises(LayoutError, match=BAD_NAMES[names]):
+        CohortFiles(recordings)
+    with pytest.raises(LayoutError, match=BAD_NAMES[names]):
+        find_cohort(write(tmp_path, "\n".join(names)), tmp_path)
+
+
+def test_sessions_need_names_for_files_too(tmp_path):
+    with pytest.raises(
+        LayoutError, match="sessions '1_a' and '1a' would share the file name ses-1"
+    ):
+        CohortFiles(tuple(Recording("s", name, "1", tmp_path / name) for name in ("1_a", "1a")))
+
+
+def test_entities_are_letters_and_digits():
+    names = ("sub-01", "ses-2", "REST1_LR", "100307")
+    assert [entity(name) for name in names] == ["01", "2", "REST1LR", "100307"]
 
 
 def test_no_recordings_are_no_cohort():

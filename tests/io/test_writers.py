@@ -154,6 +154,9 @@ def test_names_that_would_collide_are_refused(tmp_path, parcellation, toy_axis):
     same = replace(parcellation, subjects=("a_1", "b", "a1"))
     with pytest.raises(OutputError, match="'a_1' and 'a1' would share the file name sub-a1"):
         write_parcellations(tmp_path, same, full_axis=toy_axis, sources={})
+    outside = replace(parcellation, sessions=("../a", "b"))
+    with pytest.raises(OutputError, match=r"session name '\.\./a' holds a path separator"):
+        write_parcellations(tmp_path, outside, full_axis=toy_axis, sources={})
 
 
 def test_rows_that_cannot_be_written_are_refused(tmp_path, parcellation, toy_axis):
