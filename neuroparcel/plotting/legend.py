@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuroparcel.plotting.paint import DASHES, NO_DATA, OUTLINE, faded_colours
+from neuroparcel.plotting.paint import (
+    AREA_WIDTH,
+    DASHES,
+    NETWORK_WIDTH,
+    NO_DATA,
+    OUTLINE,
+    faded_colours,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +44,7 @@ def draw_legend(
     holes : bool
         Whether some vertices have no data.
     """
-    n_rows = len(networks) + 1 + areas + holes
+    n_rows = len(networks) + 2 + areas + holes
     row = min(_ROW, height / n_rows)
     font = min(_FONT, 0.6 * row * _POINTS_OF_AN_INCH)
     axes.set_axis_off()
@@ -51,9 +58,12 @@ def draw_legend(
     axes.text(0, below, "certain", fontsize=0.7 * font, va="top")
     axes.text(_SWATCH, below, "undecided", fontsize=0.7 * font, va="top", ha="right")
     middle = (len(networks) + 1.5) * row
+    axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=NETWORK_WIDTH)
+    axes.text(_SWATCH + _GAP, middle, "network border", fontsize=font, va="center")
+    middle += row
     if areas:
-        axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=0.9, linestyles=DASHES)
-        axes.text(_SWATCH + _GAP, middle, "border of areas", fontsize=font, va="center")
+        axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=AREA_WIDTH, linestyles=DASHES)
+        axes.text(_SWATCH + _GAP, middle, "area border", fontsize=font, va="center")
         middle += row
     if holes:
         axes.fill_between(

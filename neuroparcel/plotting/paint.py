@@ -15,8 +15,11 @@ from neuroparcel.types import BoolArray, FloatArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-UNDECIDED = np.array([0.97, 0.97, 0.97])
-"""The colour that every network fades to as its label becomes uncertain."""
+PALE = np.array([0.97, 0.97, 0.97])
+"""The colour that every network fades towards as its label becomes uncertain."""
+
+MOST_FADED = 0.7
+"""The share of it in the colour of an undecided label: the winner can still be told."""
 
 NO_DATA = np.array([0.35, 0.35, 0.35])
 """The colour of vertices of the region that have no data."""
@@ -27,7 +30,11 @@ OUTLINE = "#1a1a1a"
 DASHES = (0, (4.0, 2.5))
 """The line style of the borders between areas."""
 
+AREA_WIDTH, NETWORK_WIDTH = 1.1, 0.6
+"""Points: the lines between areas and between networks."""
+
 _BACKGROUND = 1.0
+_TIE_BREAK = 1e-3  # in favour of the label, where two networks are equally probable
 _RELIEF_IN_COLOUR = 0.35  # how much of the surface's light and shadow shows through a colour
 
 
@@ -48,8 +55,8 @@ def faded_colours(n_networks: int, entropy: FloatArray) -> FloatArray:
     """
     full = np.array(network_colours(n_networks))[:, :3]
     full = full.reshape(n_networks, *(1,) * np.ndim(entropy), 3)
-    share = np.asarray(entropy)[..., None]
-    return np.asarray(full * (1 - share) + UNDECIDED * share)
+    share = MOST_FADED * np.asarray(entropy)[..., None]
+    return np.asarray(full * (1 - share) + PALE * share)
 
 
 def paint_surface(view: SurfaceView) -> FloatArray:
@@ -78,8 +85,7 @@ def paint_parcellation(view: SurfaceView, parcellation: SoftParcellation) -> Flo
     """
     axis, n_networks = parcellation.axis, parcellation.n_networks
     known = parcellation.has_data
-    shares = np.where(known[:, None], parcellation.probabilities, 0).T
-    label = np.stack([_at_pixels(view, axis, share) for share in shares]).argmax(axis=0)
+    label = _network_shares(view, parcellation).argmax(axis=0)
     region = _at_pixels(view, axis, np.ones(len(axis)))
     with_data = _at_pixels(view, axis, known)
     entropy = _at_pixels(view, axis, np.where(known, parcellation.entropy, 0))
@@ -109,19 +115,24 @@ def draw_outline(axes: Axes, view: SurfaceView, axis: BrainAxis, width: float = 
     axes.contour(region, levels=[0.5], colors=OUTLINE, linewidths=width)
 
 
+def draw_networks(axes: Axes, view: SurfaceView, parcellation: SoftParcellation) -> None:
+    """Draw the borders between the most probable networks."""
+    known = _at_pixels(view, parcellation.axis, parcellation.has_data)
+    shares = _network_shares(view, parcellation)
+    _draw_borders(axes, shares, known > 0.5, width=NETWORK_WIDTH, style="solid")
+
+
 def draw_areas(axes: Axes, view: SurfaceView, region: Region, *, named: bool) -> None:
     """Draw the borders between a region's areas, dashed, and perhaps the areas' names."""
     from matplotlib.patheffects import withStroke
 
     axis = region.axis
     inside = _at_pixels(view, axis, np.ones(len(axis)))
-    shares = {
-        label: _at_pixels(view, axis, region.label_of_vertex == label) for label in region.labels
-    }
-    for label, share in shares.items():
-        if len(shares) > 1:
-            within = np.ma.masked_where(inside < 0.95, share)
-            axes.contour(within, levels=[0.5], colors=OUTLINE, linewidths=0.9, linestyles=[DASHES])
+    shares = np.stack(
+        [_at_pixels(view, axis, region.label_of_vertex == label) for label in region.labels]
+    )
+    _draw_borders(axes, shares, inside > 0.5, width=AREA_WIDTH, style=DASHES)
+    for label, share in zip(region.labels, shares, strict=True):
         rows, columns = np.nonzero(share > 0.5)
         if named and len(rows):
             axes.text(
@@ -134,6 +145,53 @@ def draw_areas(axes: Axes, view: SurfaceView, region: Region, *, named: bool) ->
                 color=OUTLINE,
                 path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.5)],
             )
+
+
+def border_fields(shares: FloatArray, inside: BoolArray) -> list[FloatArray]:
+    """Fields whose zero lines are the borders between parts, each border in one of them.
+
+    Parameters
+    ----------
+    shares : (part, row, column) array of float
+        How much of each part is at each pixel; the largest share wins.
+    inside : (row, column) array of bool
+        Where to look for borders.
+
+    Returns
+    -------
+    list of (row, column) array of float
+        For each part but the last, its share minus the largest other one: NaN outside, and
+        where that other is an earlier part, whose field has the border already.
+    """
+    fields = []
+    for part in range(len(shares) - 1):
+        others = shares.copy()
+        others[part] = -np.inf
+        is_new = inside & (others.argmax(axis=0) > part)
+        fields.append(np.where(is_new, shares[part] - others.max(axis=0), np.nan))
+    return fields
+
+
+def _draw_borders(
+    axes: Axes,
+    shares: FloatArray,
+    inside: BoolArray,
+    *,
+    width: float,
+    style: str | tuple[int, tuple[float, ...]],
+) -> None:
+    for field in border_fields(shares, inside):
+        if np.nanmin(field, initial=0) < 0 < np.nanmax(field, initial=0):
+            within = np.ma.masked_invalid(field)
+            axes.contour(within, levels=[0], colors=OUTLINE, linewidths=width, linestyles=[style])
+
+
+def _network_shares(view: SurfaceView, parcellation: SoftParcellation) -> FloatArray:
+    """Probabilities at the pixels, shape (network, row, column); ties go to the label."""
+    known, labels = parcellation.has_data[:, None], parcellation.labels[:, None]
+    wins = labels == 1 + np.arange(parcellation.n_networks)
+    shares = np.where(known, parcellation.probabilities, 0) + _TIE_BREAK * wins
+    return np.stack([_at_pixels(view, parcellation.axis, share) for share in shares.T])
 
 
 def _at_pixels(view: SurfaceView, axis: BrainAxis, values: FloatArray | BoolArray) -> FloatArray:

@@ -14,6 +14,7 @@ from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.plotting.legend import draw_legend
 from neuroparcel.plotting.paint import (
     draw_areas,
+    draw_networks,
     draw_outline,
     paint_parcellation,
     paint_region,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _REGION_IN_INSET = np.array([0.80, 0.15, 0.15])
 _QUIET = "#666666"  # colour of what only helps to read the picture
 _SUBJECTS_IN_A_ROW = 4
-_SIDE_WIDTH, _INSET_HEIGHT = 1.9, 1.6  # inches
+_SIDE_WIDTH, _INSET_HEIGHT, _HEADING = 1.9, 1.6, 0.5  # inches
 _LARGE, _SMALL = 800, 400  # pixels of a close-up's longer side
 
 
@@ -37,17 +38,18 @@ def draw_parcellation(
 ) -> Figure:
     """Draw a parcellation close up, with a view of the hemisphere to find it by.
 
-    Each vertex has the colour of its most probable network, which fades as the entropy of
-    its probabilities grows.
+    Each vertex has the colour of its most probable network, which fades, but not to white, as
+    the entropy of its probabilities grows. Lines separate the most probable networks.
 
     Parameters
     ----------
     parcellation : SoftParcellation
         What to draw.
     title : str
-        What stands above it.
+        What stands above it, such as ``"sub-08"``.
     region : Region, optional
-        Anatomical areas, whose borders are drawn as dashed lines.
+        Anatomical areas, whose borders are drawn as dashed lines; its name and size stand
+        below the title.
 
     Returns
     -------
@@ -59,12 +61,14 @@ def draw_parcellation(
         If the parcellation does not lie on the fs_LR 32k cortex.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     views = _views(parcellation.axis, _LARGE)
     widths = [4.4] * len(views) + [_SIDE_WIDTH]
-    height = max(4.8, _side_height(len(views), parcellation.n_networks))
-    figure = Figure(figsize=(sum(widths), height), layout="constrained")
-    figure.suptitle(title, fontsize=13, fontweight="bold")
+    height = _HEADING + max(4.5, _side_height(len(views), parcellation.n_networks))
+    below_heading = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - _HEADING / height))
+    figure = Figure(figsize=(sum(widths), height), layout=below_heading)
+    _draw_heading(figure, title, _subtitle(parcellation, region))
     grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
     for column, view in enumerate(views):
         axes = figure.add_subplot(grid[column])
@@ -130,6 +134,20 @@ def _views(axis: BrainAxis, n_pixels: int) -> list[SurfaceView]:
     return [close_up(axis, structure, n_pixels) for structure in axis.structures]
 
 
+def _draw_heading(figure: Figure, title: str, subtitle: str) -> None:
+    height = figure.get_figheight()
+    figure.text(
+        0.5, 1 - 0.06 / height, title, ha="center", va="top", fontsize=13, fontweight="bold"
+    )
+    figure.text(0.5, 1 - 0.3 / height, subtitle, ha="center", va="top", fontsize=9, color=_QUIET)
+
+
+def _subtitle(parcellation: SoftParcellation, region: Region | None) -> str:
+    if region is None:
+        return ""
+    return f"{region.name}: {parcellation.n_networks} networks, {region.n_vertices} vertices"
+
+
 def _cohort_title(parcellation: CohortParcellation, region: Region | None, n_shown: int) -> str:
     n_subjects = len(parcellation.subjects)
     where = f" of {region.name}" if region is not None else ""
@@ -146,6 +164,7 @@ def _draw_close_up(
     named: bool,
 ) -> None:
     axes.imshow(paint_parcellation(view, parcellation), interpolation="antialiased")
+    draw_networks(axes, view, parcellation)
     draw_outline(axes, view, parcellation.axis, width=1.3 if named else 0.9)
     if region is not None:
         draw_areas(axes, view, region, named=named)
@@ -175,7 +194,7 @@ def _name_edges(axes: Axes, view: SurfaceView) -> None:
 
 def _side_height(n_views: int, n_networks: int) -> float:
     """Height in inches of the insets and a readable legend."""
-    return 0.5 + _INSET_HEIGHT * n_views + 0.2 * (n_networks + 3)
+    return 0.5 + _INSET_HEIGHT * n_views + 0.2 * (n_networks + 4)
 
 
 def _draw_side(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 _LOSS, _VALIDATION = "#0072B2", "#D55E00"  # M. Okabe and K. Ito (2008), Color Universal Design
 _BANDS = ("#f0f0f0", "#ffffff")
-_SHARE_SHOWN = (8.0, 92.0)  # percentiles of the losses that the axis spans
+_SHARE_SHOWN = (2.0, 98.0)  # percentiles of the curves that the axis spans
 _WINDOW = 31  # steps of the running median
-_NARROW = 0.15  # a band with less than this share of the steps has its name written upwards
+_ROW = 0.06  # height of a stage's name, as a share of the axis; one row each
+_LATE = 0.6  # a stage that starts after this share of the steps is named to the left of its end
 
 
 def draw_training(history: TrainingHistory) -> Figure:
@@ -26,7 +28,7 @@ def draw_training(history: TrainingHistory) -> Figure:
 
     Objectives differ between stages, so losses compare within a band only. The loss of a
     step is that of its batch and has wild outliers: a running median shows its course, and
-    the axis leaves the outliers out.
+    the axis spans that and the loss of the cohort that is followed.
 
     Parameters
     ----------
@@ -42,9 +44,10 @@ def draw_training(history: TrainingHistory) -> Figure:
     figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     axes = figure.subplots()
     _draw_stages(axes, history)
-    axes.plot(history.step, history.loss, color=_LOSS, linewidth=0.4, alpha=0.3)
-    for start, stop in _stage_bounds(history):
-        course = _running_median(history.loss[start:stop])
+    axes.plot(history.step, history.loss, color=_LOSS, linewidth=0.4, alpha=0.12)
+    bounds = _stage_bounds(history)
+    courses = [_running_median(history.loss[start:stop]) for start, stop in bounds]
+    for (start, stop), course in zip(bounds, courses, strict=True):
         axes.plot(history.step[start:stop], course, color=_LOSS, linewidth=1.4)
     axes.plot([], [], color=_LOSS, linewidth=1.4, label=f"loss, median of {_WINDOW} steps")
     if len(history.validation_step):
@@ -55,35 +58,38 @@ def draw_training(history: TrainingHistory) -> Figure:
             marker="o",
             markersize=2.5,
             linewidth=1.2,
-            label="validation loss",
+            label="reverse KL of the training cohort",
         )
-    axes.set_ylim(*_limits(history))
+    axes.set_ylim(*_limits([*courses, history.validation_loss], room=_ROW * len(bounds)))
     axes.set_xlim(history.step[0], max(history.step[-1], history.step[0] + 1))
     axes.set_xlabel("training step")
     axes.set_ylabel("loss (nats per element)")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.93), frameon=False, fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
     figure.suptitle("Training", fontsize=13, fontweight="bold")
     return figure
 
 
 def _draw_stages(axes: Axes, history: TrainingHistory) -> None:
-    """Shade each stage, with its name and objective."""
+    """Shade each stage, with its name and objective, each in a row of its own."""
+    from matplotlib.patheffects import withStroke
+
     n_steps = len(history.step)
     for number, (start, stop) in enumerate(_stage_bounds(history)):
         first, last = history.step[start], history.step[min(stop, n_steps - 1)]
-        narrow = stop - start < _NARROW * n_steps
+        late = start > _LATE * n_steps
         axes.axvspan(first, last, color=_BANDS[number % 2], zorder=0)
-        axes.text(
-            (first + last) / 2,
-            0.98,
+        axes.annotate(
             f"{history.stage[start]}: {history.objective[start]}",
-            transform=axes.get_xaxis_transform(),
-            rotation=90 if narrow else 0,
-            ha="center",
+            (last if late else first, 0.985 - _ROW * number),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(-3 if late else 3, 0),
+            textcoords="offset points",
+            ha="right" if late else "left",
             va="top",
             fontsize=8,
             color="#444444",
+            path_effects=[withStroke(linewidth=2, foreground=_BANDS[number % 2])],
         )
 
 
@@ -106,12 +112,13 @@ def _running_median(loss: FloatArray) -> FloatArray:
     return np.where(empty, np.nan, np.nanmedian(np.where(empty[:, None], 0, windows), axis=1))
 
 
-def _limits(history: TrainingHistory) -> tuple[float, float]:
-    """Limits of the vertical axis: nearly all losses, and all validation losses."""
-    loss = history.loss[np.isfinite(history.loss)]
-    validation = history.validation_loss[np.isfinite(history.validation_loss)]
-    if len(loss) == 0:
+def _limits(curves: Sequence[FloatArray], room: float) -> tuple[float, float]:
+    """Limits of the vertical axis: nearly all of each curve, and a share of room above them."""
+    finite = [curve[np.isfinite(curve)] for curve in curves]
+    ends = [np.percentile(curve, _SHARE_SHOWN) for curve in finite if len(curve)]
+    if not ends:
         return 0.0, 1.0
-    shown = np.concatenate([np.percentile(loss, _SHARE_SHOWN), validation])
-    margin = 0.06 * max(float(np.ptp(shown)), 1e-6)
-    return float(shown.min()) - margin, float(shown.max()) + margin
+    low, high = float(np.min(ends)), float(np.max(ends))
+    margin = 0.06 * max(high - low, 1e-6)
+    low, high = low - margin, high + margin
+    return low, low + (high - low) / (1 - min(room, 0.5))

@@ -27,7 +27,7 @@ _DIRECTIONS = {
 
 _MARGIN = 0.3  # cortex shown around a region, as a share of the longer side of the region
 _LIGHT = np.array([-0.35, 0.45, 0.82])  # from the upper left, in the camera's coordinates
-_GYRUS, _SULCUS = 0.93, 0.62  # brightness of grey
+_GYRUS, _SULCUS = 0.80, 0.56  # brightness of grey
 
 
 @dataclass(frozen=True, eq=False)

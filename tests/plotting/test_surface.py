@@ -7,11 +7,20 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 from matplotlib.text import Text
 
 from neuroparcel.brain.parcellation import SoftParcellation, network_colours
 from neuroparcel.io.atlases import load_region
-from neuroparcel.plotting.paint import NO_DATA, UNDECIDED, faded_colours, paint_parcellation
+from neuroparcel.plotting.paint import (
+    MOST_FADED,
+    NO_DATA,
+    PALE,
+    border_fields,
+    draw_networks,
+    faded_colours,
+    paint_parcellation,
+)
 from neuroparcel.plotting.surface import draw_cohort, draw_parcellation
 from neuroparcel.plotting.view import close_up
 
@@ -25,12 +34,13 @@ def painted(parcellation: SoftParcellation, label: str, region) -> np.ndarray:
     return paint_parcellation(view, parcellation)[view.interpolate(area) > 0.99].mean(axis=0)
 
 
-def test_certain_is_full_colour_and_undecided_is_none():
+def test_certain_is_full_colour_and_undecided_can_still_be_told():
     ramp = faded_colours(3, np.array([0.0, 0.5, 1.0]))
     assert ramp.shape == (3, 3, 3)
     np.testing.assert_allclose(ramp[:, 0], np.array(network_colours(3))[:, :3])
-    np.testing.assert_allclose(ramp[:, 2], np.tile(UNDECIDED, (3, 1)))
-    distance = np.abs(ramp - UNDECIDED).sum(axis=-1)
+    np.testing.assert_allclose(ramp[:, 2] - PALE, (1 - MOST_FADED) * (ramp[:, 0] - PALE))
+    assert (np.ptp(ramp[:, 2], axis=1) > 0.08).all(), "no tint is a grey"
+    distance = np.abs(ramp - PALE).sum(axis=-1)
     assert (np.diff(distance, axis=1) < 0).all()
 
 
@@ -52,6 +62,51 @@ def test_a_sharp_border_between_certain_labels_stays_sharp(parcellation, region)
     assert (np.ptp(colours, axis=1) > 0.4).all(), "every pixel is blue or vermilion"
 
 
+def test_each_border_is_drawn_once():
+    """Three sectors that meet in the middle: each pair's border lies in one field only."""
+    row, column = np.mgrid[-50:51, -50:51] + 0.25
+    angles = np.array([0.3, 0.3 + 2 * np.pi / 3, 0.3 + 4 * np.pi / 3])
+    shares = np.cos(angles)[:, None, None] * row + np.sin(angles)[:, None, None] * column
+    inside = np.hypot(row, column) < 45
+    labels = shares.argmax(axis=0)
+    found = np.zeros(labels.shape, dtype=int)
+    fields = border_fields(shares, inside)
+    for field in fields:
+        found[:, 1:] += field[:, 1:] * field[:, :-1] < 0
+    expected = (labels[:, 1:] != labels[:, :-1]) & inside[:, 1:] & inside[:, :-1]
+    assert len(fields) == 2
+    assert (found[:, 1:] <= 1).all()
+    away_from_the_middle = np.hypot(row, column)[:, 1:] > 5
+    np.testing.assert_array_equal(
+        (found[:, 1:] == 1)[away_from_the_middle], expected[away_from_the_middle]
+    )
+
+
+def test_networks_are_separated_by_a_line(parcellation):
+    """One border, in one piece; none in a parcellation with one winner."""
+    view = close_up(parcellation.axis, "CORTEX_LEFT", 300)
+    axes = Figure().subplots()
+    draw_networks(axes, view, parcellation)
+    (border,) = axes.collections
+    moves = [path.codes for path in border.get_paths()]
+    assert sum(int((codes == Path.MOVETO).sum()) for codes in moves) == 1
+
+    one_winner = np.tile(np.float32([0.4, 0.6]), (len(parcellation.axis), 1))
+    axes = Figure().subplots()
+    draw_networks(axes, view, SoftParcellation(parcellation.axis, ("a", "b"), one_winner))
+    assert len(axes.collections) == 0
+
+
+def test_ties_have_one_colour(parcellation):
+    """Sessions that disagree: rounding of the interpolation must not decide pixel by pixel."""
+    even = np.full((len(parcellation.axis), 2), 0.5, dtype=np.float32)
+    tied = SoftParcellation(parcellation.axis, parcellation.networks, even)
+    view = close_up(parcellation.axis, "CORTEX_LEFT", 300)
+    inside = view.interpolate(parcellation.axis.expand(even[:, 0], "CORTEX_LEFT", fill=0)) > 0.3
+    colours = paint_parcellation(view, tied)[inside]
+    assert (colours[:, 2] > colours[:, 0]).all(), "all are the tint of the first network, blue"
+
+
 def test_vertices_without_data_are_grey(parcellation, region):
     probabilities = parcellation.probabilities.copy()
     probabilities[region.label_of_vertex == "L_44"] = np.nan
@@ -67,14 +122,31 @@ def texts_of(figure: Figure) -> set[str]:
 
 
 def test_a_close_up_says_what_it_shows(parcellation, region, pixels_of):
-    figure = draw_parcellation(parcellation, "Subject 7", region=region)
-    shown = {"Subject 7", "Network 1", "Network 2", "certain", "undecided", "left hemisphere"}
-    assert shown | {"anterior", "superior", "L_44", "L_45", "border of areas"} <= texts_of(figure)
+    figure = draw_parcellation(parcellation, "sub-07", region=region)
+    shown = {
+        "sub-07",
+        "broca-left: 2 networks, 339 vertices",
+        "Network 1",
+        "Network 2",
+        "certain",
+        "undecided",
+        "left hemisphere",
+    }
+    assert shown | {
+        "anterior",
+        "superior",
+        "L_44",
+        "L_45",
+        "network border",
+        "area border",
+    } <= texts_of(figure)
     assert len(np.unique(pixels_of(figure).reshape(-1, 3), axis=0)) > 1000
 
 
 def test_areas_are_drawn_only_if_known(parcellation):
-    assert "border of areas" not in texts_of(draw_parcellation(parcellation, "Population"))
+    texts = texts_of(draw_parcellation(parcellation, "Population"))
+    assert "area border" not in texts
+    assert not any("vertices" in text for text in texts)
 
 
 @pytest.mark.parametrize("n_subjects", [1, 3, 5])
