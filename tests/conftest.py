@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+
+def pytest_configure() -> None:
+    """One thread: two wait for each other wherever a core is busy (decision 4)."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
