@@ -59,6 +59,10 @@ class NotPyramidalError(NeuroparcelError, ValueError):
     """A Pyro model that is not a pyramid of plates (ADAVI, section 2.1)."""
 
 
+class DataError(NeuroparcelError, ValueError):
+    """An observation that does not fit the model or the posterior it is given to."""
+
+
 class TrainingError(NeuroparcelError, RuntimeError):
     """Training that cannot go on."""
 

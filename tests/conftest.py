@@ -1,4 +1,4 @@
-"""What all tests share: where the real data lies, if anywhere."""
+"""What all tests share: where the real data lies, on which device and in which precision."""
 
 from __future__ import annotations
 
@@ -9,9 +9,31 @@ import pytest
 import torch
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--device cuda`` runs the laws of the inference wing on a GPU."""
+    parser.addoption("--device", default="cpu", help="torch device of the laws (default: cpu)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """One thread: two wait for each other wherever a core is busy (decision 4)."""
     torch.set_num_threads(1)
+    name = config.getoption("--device")
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise pytest.UsageError(f"--device {name}: there is no such device here.") from error
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """What ``--device`` names."""
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="session", params=[torch.float32, torch.float64], ids=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    """Single and double precision: a test that asks for it runs in both."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

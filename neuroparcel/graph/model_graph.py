@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from textwrap import wrap
 
 from torch.distributions import constraints
 
-from neuroparcel.distributions.links import Link
+from neuroparcel.distributions.links import Link, find_bijection
+
+_LINE = 98  # characters of a line of the table
+_MIN_PARENTS = 20
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,12 @@ class Site:
         """Number of entries of one event."""
         return math.prod(self.event_shape)
 
+    @property
+    def link_name(self) -> str:
+        """Name of the link; "none" for the observed site of, say, counts."""
+        bijection = find_bijection(self.support)
+        return "none" if bijection is None else bijection.name
+
     def link(self) -> Link:
         """Bijection of unbounded coordinates onto this site's events."""
         return Link(self.support, self.event_shape, self.name)
@@ -102,20 +112,49 @@ class ModelGraph:
         """Batch shape of a site, outermost plate first, for given plate sizes."""
         return tuple(sizes[plate.name] for plate in reversed(self.plates[site.hierarchy :]))
 
+    def n_ground(self, site: Site) -> int:
+        """Number of ground variables of a site at the analysis: the product of ``Card``."""
+        return math.prod(self.plate_shape(site, self.sizes))
+
     def __str__(self) -> str:
-        names = " > ".join(f"{p.name}[{p.size}]" for p in reversed(self.plates))
-        rows = [("site", "hierarchy", "event", "support", "parents")]
-        rows += [
-            (s.name, str(s.hierarchy), str(s.event_shape), _support_name(s), ", ".join(s.parents))
-            for s in (*self.latents, self.observed)
+        """The descriptors of ADAVI, eq. A.1, as two tables: plates, and sites."""
+        plates = [("", "plate", "Card", "set by")]
+        plates += [
+            (f"P{rank}", plate.name, str(plate.size), plate.argument or "(fixed)")
+            for rank, plate in reversed(list(enumerate(self.plates)))
         ]
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        table = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)) for r in rows]
-        return "\n".join([f"plates: {names}", *(line.rstrip() for line in table)])
+        return "\n".join([*_table(plates, right={2}), "", *self._site_table()])
+
+    def _site_table(self) -> list[str]:
+        """Parents stand last, where a long list of them goes on in the next lines."""
+        rows = [("site", "Hier", "Shape", "ground", "Link")]
+        parents = ["parents"]
+        for site in (*self.latents, self.observed):
+            name = f"{site.name} (observed)" if site is self.observed else site.name
+            n_ground = str(self.n_ground(site))
+            rows.append(
+                (name, str(site.hierarchy), str(site.event_shape), n_ground, site.link_name)
+            )
+            parents.append(", ".join(site.parents) or "-")
+        table = _table(rows, right={1, 3})
+        width = max(len(line) for line in table)
+        lines = []
+        for line, names in zip(table, parents, strict=True):
+            room = max(_LINE - width - 2, _MIN_PARENTS)
+            first, *more = wrap(names, room, break_long_words=False, break_on_hyphens=False)
+            lines.append(f"{line:<{width}}  {first}")
+            lines += [" " * (width + 2) + part for part in more]
+        return lines
 
 
-def _support_name(site: Site) -> str:
-    support = site.support
-    while isinstance(support, constraints.independent):
-        support = support.base_constraint
-    return str(support).replace("()", "")
+def _table(rows: Sequence[Sequence[str]], right: Set[int]) -> list[str]:
+    """Lines of a table with aligned columns; those in ``right`` to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,14 @@ class Observation:
         shape = values.shape[: values.dim() - event_dim]
         return cls(values, torch.ones(shape, dtype=torch.bool, device=values.device))
 
+    @classmethod
+    def single(cls, values: Tensor, event_dim: int = 1) -> Observation:
+        """One data set (*plates, *event); an element with any NaN is missing."""
+        values = values.unsqueeze(0)
+        missing = values.isnan()
+        mask = ~(missing.flatten(values.dim() - event_dim).any(-1) if event_dim else missing)
+        return cls(torch.where(missing, torch.zeros_like(values), values), mask)
+
     @property
     def batch_size(self) -> int:
         """Number of data sets."""
@@ -60,9 +69,27 @@ class Observation:
             mask = mask.any(-1)
         return mask
 
+    def sum_present(self, log_prob: Tensor, hierarchy: int) -> Tensor:
+        """Sum (..., batch, *plates) over the plates of a hierarchy, where there is data."""
+        mask = self.mask_at(hierarchy)
+        masked = torch.where(mask, log_prob, torch.zeros_like(log_prob))
+        n_plates = mask.dim() - 1
+        return masked.flatten(-n_plates).sum(-1) if n_plates else masked
+
+    def digest(self) -> int:
+        """A number that another data set has not (63 bits of SHA-256 of values and mask)."""
+        sha = hashlib.sha256(repr(self.values.shape).encode())
+        for tensor in (self.values, self.mask):
+            sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return int.from_bytes(sha.digest()[:8], "big") >> 1
+
     def to(self, device: torch.device | str) -> Observation:
         """The same observation on another device."""
         return Observation(self.values.to(device), self.mask.to(device))
+
+    def take_sets(self, index: Tensor) -> Observation:
+        """Some of the data sets, by their numbers."""
+        return Observation(self.values[index], self.mask[index])
 
     def take(self, index: Sequence[Tensor]) -> Observation:
         """Sub-pyramids: one index array (new_batch, new_size) per plate, outermost first.

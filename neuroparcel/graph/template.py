@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
 from neuroparcel.errors import NotPyramidalError
+from neuroparcel.graph.batching import check_batches
 from neuroparcel.graph.model_graph import ModelGraph, Site
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.pyramid import build_pyramid, find_observed
@@ -57,8 +59,8 @@ class ModelTemplate:
         values = {name: self._spread(value, name) for name, value in latents.items()}
         values[self.graph.observed.name] = data.values
         with pyro.validation_enabled(False):
-            with _Given(values) as given:
-                self.model(**self._arguments(data.plate_sizes))
+            with _Given(values) as given, _on(data.values.device):
+                self.model(**self.arguments(data.plate_sizes))
             return {name: self._masked_sum(given.log_prob(name), name, data) for name in values}
 
     def simulate(
@@ -84,17 +86,66 @@ class ModelTemplate:
         latents : dict of Tensor, shape (batch, *plates, *event)
         data : Observation
         """
-        lead = pyro.plate("_batch", batch_size, dim=-self.graph.n_plates - 1, device=str(device))
-        with torch.no_grad(), pyro.validation_enabled(False), lead, _Proposed(proposals or {}):
-            trace = poutine.trace(self.model).get_trace(**self._arguments(plate_sizes))
+        with torch.no_grad():
+            nodes = self._run(plate_sizes, batch_size, proposals or {}, device)
         latents = {
-            site.name: self._compact(trace.nodes[site.name]["value"], site, plate_sizes, batch_size)
+            site.name: self._compact(nodes[site.name]["value"], site, plate_sizes, batch_size)
             for site in self.graph.latents
         }
-        values = trace.nodes[self.graph.observed.name]["value"]
+        values = nodes[self.graph.observed.name]["value"]
         return latents, Observation.complete(values, len(self.graph.observed.event_shape))
 
-    def _arguments(self, plate_sizes: tuple[int, ...]) -> dict[str, int]:
+    def priors(
+        self, plate_sizes: tuple[int, ...], batch_size: int, device: torch.device | str = "cpu"
+    ) -> dict[str, tuple[TorchDistribution, Tensor]]:
+        """Each latent site's distribution given a draw of its parents, and a draw of it.
+
+        Returns
+        -------
+        dict of site name to (distribution, draw)
+            Batch shape (batch, *plates, 1, ...) in Pyro's layout; compact shape
+            (batch, *plates, *event).
+        """
+        with torch.no_grad():
+            nodes = self._run(plate_sizes, batch_size, {}, device)
+        return {
+            site.name: (
+                nodes[site.name]["fn"],
+                self._compact(nodes[site.name]["value"], site, plate_sizes, batch_size),
+            )
+            for site in self.graph.latents
+        }
+
+    def latent_model(self, plate_sizes: tuple[int, ...], batch_size: int) -> Callable[[], None]:
+        """The model of a batch without its observed site: what a Pyro guide is made for."""
+        hidden = poutine.block(self.model, hide=[self.graph.observed.name])
+
+        def latents() -> None:
+            with pyro.plate("_batch", batch_size, dim=-self.graph.n_plates - 1):
+                hidden(**self.arguments(plate_sizes))
+
+        return latents
+
+    def _run(
+        self,
+        plate_sizes: tuple[int, ...],
+        batch_size: int,
+        proposals: Mapping[str, TorchDistribution],
+        device: torch.device | str,
+    ) -> Mapping[str, dict[str, Any]]:
+        lead = pyro.plate("_batch", batch_size, dim=-self.graph.n_plates - 1, device=str(device))
+        with pyro.validation_enabled(False), _on(device), lead, _Proposed(proposals):
+            trace = poutine.trace(self.model).get_trace(**self.arguments(plate_sizes))
+        return dict(trace.nodes)
+
+    def arguments(self, plate_sizes: tuple[int, ...]) -> dict[str, int]:
+        """Arguments of the model that set these plate sizes, outermost first.
+
+        Raises
+        ------
+        NotPyramidalError
+            If a plate's size is fixed in the model, at another value.
+        """
         arguments: dict[str, int] = {}
         for plate, size in zip(reversed(self.graph.plates), plate_sizes, strict=True):
             if plate.argument is not None:
@@ -124,9 +175,7 @@ class ModelTemplate:
         plates = (*mask.shape[1:], *(1,) * site.hierarchy)
         lead = log_prob.shape[: log_prob.dim() - self.graph.n_plates]
         log_prob = log_prob.expand(*lead, *plates).reshape(*lead, *mask.shape[1:])
-        masked = torch.where(mask, log_prob, torch.zeros_like(log_prob))
-        n_plates = mask.dim() - 1
-        return masked.flatten(-n_plates).sum(-1) if n_plates else masked
+        return data.sum_present(log_prob, site.hierarchy)
 
 
 def analyse(model: Model, observed: str | None = None) -> ModelTemplate:
@@ -170,7 +219,18 @@ def analyse(model: Model, observed: str | None = None) -> ModelTemplate:
     graph = build_pyramid(sites, name, direct_parents(model, names), plate_arguments(model))
     for site in graph.latents:
         site.link()
-    return ModelTemplate(model, graph)
+    template = ModelTemplate(model, graph)
+    check_batches(template)
+    return template
+
+
+def _on(device: torch.device | str) -> AbstractContextManager[object]:
+    """Constants that the model makes inside land on the device.
+
+    The CPU is where they land anyway, without the cost of asking at every call.
+    """
+    device = torch.device(device)
+    return nullcontext() if device.type == "cpu" else device
 
 
 class _Given(Messenger):

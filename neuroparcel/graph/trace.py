@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyro
 import torch
 from pyro import poutine
-from pyro.infer.inspect import get_dependencies
+from pyro.infer.inspect import TrackProvenance
+from pyro.ops.provenance import get_provenance
 from pyro.poutine.subsample_messenger import _Subsample
+from torch import nn
 from torch.distributions import constraints
 
+from neuroparcel.distributions.supports import VaryingSupportError, ground_support
 from neuroparcel.errors import NotPyramidalError
+from neuroparcel.graph.refusals import Refusals, is_deterministic
 
 Model = Callable[..., Any]
 
@@ -24,15 +28,31 @@ _N_RUNS = 8  # a branch taken half of the time is missed once in 128 analyses
 
 @dataclass(frozen=True)
 class TracedSite:
-    """What one run of the model says of one site."""
+    """What one run of the model says of one site.
+
+    Attributes
+    ----------
+    name : str
+    plates : tuple of (name, dim, size)
+        Innermost first.
+    event_shape : tuple of int
+    support : constraints.Constraint
+        Of one ground variable.
+    discrete, observed : bool
+    distribution : str
+        Name of its class.
+    moving : str
+        Why the support is not one and the same, such as "between runs"; else empty.
+    """
 
     name: str
-    plates: tuple[tuple[str, int, int], ...]  # (name, dim, size), innermost first
+    plates: tuple[tuple[str, int, int], ...]
     event_shape: tuple[int, ...]
     support: constraints.Constraint
     discrete: bool
     observed: bool
     distribution: str
+    moving: str = ""
 
 
 @contextmanager
@@ -45,11 +65,22 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def trace_sites(model: Model, seed: int = 0, **arguments: Any) -> tuple[TracedSite, ...]:
-    """Sites of one run of ``model(**arguments)``, in the order of generation."""
-    with seeded(seed), torch.no_grad(), pyro.validation_enabled(True):
-        trace = poutine.trace(model).get_trace(**arguments)
-    nodes = [node for node in trace.nodes.values() if _is_random(node)]
-    return tuple(_traced(node) for node in nodes)
+    """Sites of one run of ``model(**arguments)``, in the order of generation.
+
+    Raises
+    ------
+    NotPyramidalError
+        At the first statement that the analysis would misread or drop.
+    """
+    with (
+        seeded(seed),
+        torch.no_grad(),
+        pyro.validation_enabled(True),
+        Refusals(),
+        poutine.trace() as tracer,  # as a context it leaves the messages of errors alone
+    ):
+        model(**arguments)
+    return tuple(_traced(node) for node in _random_nodes(tracer.trace.nodes))
 
 
 def stable_sites(model: Model) -> tuple[TracedSite, ...]:
@@ -58,26 +89,33 @@ def stable_sites(model: Model) -> tuple[TracedSite, ...]:
     Raises
     ------
     NotPyramidalError
-        If the sites, plates or shapes depend on what was sampled.
+        If the model needs arguments, or its sites, plates or shapes depend on what
+        was sampled.
     """
+    _check_arguments(model)
     first, *others = (trace_sites(model, seed=seed) for seed in range(_N_RUNS))
     for other in others:
-        if [_structure(site) for site in first] != [_structure(site) for site in other]:
-            names = sorted({s.name for s in first} ^ {s.name for s in other})
+        changed = _changes(first, other)
+        if changed:
             raise NotPyramidalError(
-                f"runs of the model differ in {', '.join(names) or 'the shapes of their sites'}.",
+                f"runs of the model differ in {', '.join(changed)}.",
                 "Control flow that depends on sampled values cannot be analysed: "
                 "write the model with a fixed structure.",
             )
-    return first
+    return tuple(_with_all_supports(runs) for runs in zip(first, *others, strict=True))
 
 
 def direct_parents(model: Model, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """For each site the sites that its distribution depends on directly."""
-    with seeded(0), torch.no_grad():
-        found = get_dependencies(model)["prior_dependencies"]
+    with seeded(0), torch.no_grad(), pyro.validation_enabled(False):
+        with TrackProvenance(), poutine.trace() as tracer:
+            model()
+        found = {
+            node["name"]: get_provenance(node["fn"].log_prob(node["value"]))
+            for node in _random_nodes(tracer.trace.nodes)
+        }
     return {
-        name: tuple(parent for parent in names if parent in found.get(name, {}) and parent != name)
+        name: tuple(parent for parent in names if parent in found[name] and parent != name)
         for name in names
     }
 
@@ -101,39 +139,84 @@ def plate_arguments(model: Model) -> dict[str, str]:
     return found
 
 
+def model_parameters(model: Model) -> tuple[inspect.Parameter, ...]:
+    """Parameters of the call; of ``forward`` for a torch or Pyro module."""
+    function = model.forward if isinstance(model, nn.Module) else model
+    return tuple(inspect.signature(function).parameters.values())
+
+
 def integer_arguments(model: Model) -> dict[str, int]:
     """Arguments of the model with an integer default."""
-    parameters = inspect.signature(model).parameters.values()
-    return {p.name: p.default for p in parameters if type(p.default) is int}
+    return {p.name: p.default for p in model_parameters(model) if type(p.default) is int}
 
 
-def _structure(site: TracedSite) -> tuple[object, ...]:
-    return site.name, site.plates, site.event_shape, site.distribution
+def _check_arguments(model: Model) -> None:
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [
+        p.name for p in model_parameters(model) if p.default is p.empty and p.kind not in variadic
+    ]
+    if required:
+        raise NotPyramidalError(
+            f"the model cannot be called without {', '.join(required)}.",
+            "Give data arguments the default None, plate sizes a small integer, and fix the "
+            "rest with functools.partial.",
+        )
 
 
-def _is_random(node: dict[str, Any]) -> bool:
-    return node["type"] == "sample" and not isinstance(node["fn"], _Subsample)
+def _random_nodes(nodes: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        node
+        for node in nodes.values()
+        if node["type"] == "sample"
+        and not isinstance(node["fn"], _Subsample)
+        and not is_deterministic(node)
+    ]
 
 
 def _traced(node: dict[str, Any]) -> TracedSite:
-    fn, name = node["fn"], node["name"]
-    frames = node["cond_indep_stack"]
-    sequential = [frame.name for frame in frames if not frame.vectorized]
-    if sequential:
-        raise NotPyramidalError(
-            f"site '{name}' stands in the sequential plate '{sequential[0]}'.",
-            "Use the plate as a context manager (with pyro.plate(...):) instead of a for loop.",
-        )
-    plates = sorted(((f.name, f.dim, f.size) for f in frames), key=lambda p: -p[1])
+    fn = node["fn"]
+    plates = sorted(
+        ((f.name, f.dim, f.size) for f in node["cond_indep_stack"]), key=lambda p: -p[1]
+    )
+    support, moving = _support(fn)
     return TracedSite(
-        name=name,
+        name=node["name"],
         plates=tuple(plates),
         event_shape=tuple(fn.event_shape),
-        support=fn.support,
-        discrete=bool(fn.support.is_discrete),
+        support=support,
+        discrete=support is not constraints.dependent and bool(support.is_discrete),
         observed=bool(node["is_observed"]),
         distribution=type(fn).__name__,
+        moving=moving,
     )
+
+
+def _support(fn: pyro.distributions.TorchDistribution) -> tuple[constraints.Constraint, str]:
+    try:
+        return ground_support(fn), ""
+    except VaryingSupportError:
+        return constraints.dependent, "within its plates"
+
+
+def _with_all_supports(runs: Sequence[TracedSite]) -> TracedSite:
+    """The site of the first run, marked if its support is another one in a later run."""
+    first = runs[0]
+    if all(repr(site.support) == repr(first.support) for site in runs):
+        return first
+    return replace(first, moving="between runs of the model")
+
+
+def _changes(first: Sequence[TracedSite], other: Sequence[TracedSite]) -> list[str]:
+    """What two runs do not agree on, in words."""
+    before, after = ({site.name: _structure(site) for site in run} for run in (first, other))
+    appearing = sorted(before.keys() ^ after.keys())
+    reshaped = [name for name in before if name in after and before[name] != after[name]]
+    changes = [*appearing, *(f"plates, shape or distribution of '{name}'" for name in reshaped)]
+    return changes or ([] if list(before) == list(after) else ["the order of their sites"])
+
+
+def _structure(site: TracedSite) -> tuple[object, ...]:
+    return site.plates, site.event_shape, site.distribution
 
 
 def _plate_sizes(sites: tuple[TracedSite, ...]) -> dict[str, int]:
