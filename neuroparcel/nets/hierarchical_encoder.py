@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from neuroparcel.errors import OptionError
 from neuroparcel.graph.observation import Observation
 from neuroparcel.nets.attention import SetTransformer
+from neuroparcel.nets.chunked import CHUNK_SIZE, over_sets
+from neuroparcel.nets.clustering import ClusteredMoments
+from neuroparcel.nets.quantiles import MomentsAndQuantiles
 from neuroparcel.nets.summaries import AnchoredMoments, Moments, SetSummary, Standardise
 
 
@@ -35,6 +39,24 @@ class EncoderConfig:
 
     ``n_steps`` unrolled assignments, ``temperature`` and ``pseudo_count`` matter
     only where there are anchors.
+
+    Attributes
+    ----------
+    n_components : int, optional
+        Exchangeable components of a mixture whose means can be anywhere: every data
+        set is then clustered by itself. With anchors, or without a mixture, None.
+    n_quantiles : int
+        Quantiles of each feature of the observed sets, beside their moments; 0 for
+        wide data. Not for mixtures.
+    chunk_size : int
+        Elements, over all sets, whose hidden activations are held at once. More are
+        read in chunks, to the same numbers: memory stays bounded, but training
+        computes the activations twice. On a CPU, chunks of 32,768 fit its cache and are
+        often faster for sets of millions.
+    mixed_precision : bool
+        Run the attention in bfloat16, for accelerators that are fast at it; encodings
+        keep the data's dtype and the plain summaries its precision. Double precision
+        is left as it is.
     """
 
     size: int = 32
@@ -44,6 +66,17 @@ class EncoderConfig:
     n_steps: int = 4
     temperature: float = 1.0
     pseudo_count: float = 1.0
+    n_components: int | None = None
+    n_quantiles: int = 5
+    chunk_size: int = CHUNK_SIZE
+    mixed_precision: bool = False
+
+    def __post_init__(self) -> None:
+        if self.chunk_size < 1:
+            raise OptionError(
+                f"chunk_size must be at least 1 element, not {self.chunk_size}.",
+                f"The default, {CHUNK_SIZE}, suits most machines; halve it to save memory.",
+            )
 
 
 class HierarchicalEncoder(nn.Module):
@@ -66,41 +99,56 @@ class HierarchicalEncoder(nn.Module):
         self, n_features: int, n_plates: int, config: EncoderConfig, anchors: Tensor | None = None
     ) -> None:
         super().__init__()
-        first: SetSummary
-        if anchors is None:
-            first = Moments(n_features, (n_features,))
-        else:
-            first = AnchoredMoments(
-                anchors, config.temperature, config.n_steps, config.pseudo_count
-            )
+        first = _first_summary(n_features, config, anchors)
         summaries = [first]
         transformers = [_transformer(n_features, config)]
         for _ in range(n_plates - 1):
             below = summaries[-1].n_outputs
-            summaries.append(Moments(below, first.block_sizes))
+            summaries.append(Moments(below, first.block_sizes, config.chunk_size))
             transformers.append(_transformer(below + config.size, config))
         self.summaries = nn.ModuleList(summaries)
         self.transformers = nn.ModuleList(transformers)
         self.standardise = nn.ModuleList(Standardise(s.n_outputs) for s in summaries)
         self.summary_sizes = tuple(s.n_outputs for s in summaries)
+        self.block_sizes = first.block_sizes
         self.embedding_size = config.size
+        self.n_components = config.n_components
+        self.chunk_size = config.chunk_size
+        self.mixed_precision = config.mixed_precision
 
     def forward(self, data: Observation) -> tuple[Encoding, ...]:
         """Encodings of hierarchy 1, 2, ..., number of plates."""
-        elements = data.values.flatten(data.mask.dim())
-        raw, embedding = elements, None
-        encodings = []
-        for level, summarise in enumerate(self.summaries):
+        raw = tokens = data.values.reshape(*data.mask.shape, -1)
+        encodings: list[Encoding] = []
+        for level in range(len(self.summaries)):
             mask = data.mask_at(level)
-            raw_above = summarise(torch.nan_to_num(raw), mask)
-            tokens = elements if embedding is None else self._tokens(level, raw, embedding)
-            embedding = self.transformers[level](tokens, mask)
-            raw = raw_above
-            encodings.append(Encoding(self.standardise[level](raw), embedding))
+            raw = self._summarise(level, raw, mask)
+            summary = self.standardise[level](raw)
+            encodings.append(Encoding(summary, self._attend(level, tokens, mask)))
+            tokens = torch.cat([summary, encodings[-1].embedding], -1)
         return tuple(encodings)
 
-    def _tokens(self, level: int, raw: Tensor, embedding: Tensor) -> Tensor:
-        return torch.cat([self.standardise[level - 1](raw), embedding], -1)
+    def compile_transformers(self, backend: str = "inductor") -> None:
+        """Compile the set transformers in place; names of weights stay as they are.
+
+        The first step takes up to minutes, and so does the first batch with a single
+        set or a single member in a set; other sizes reuse what was compiled. Sets that
+        are cut into chunks are computed uncompiled.
+        """
+        for transformer in self.transformers:
+            transformer.compile(dynamic=True, backend=backend)
+
+    def _summarise(self, level: int, raw: Tensor, mask: Tensor) -> Tensor:
+        # Data are finite; a summary is NaN where its set was too small to define it.
+        defined = torch.nan_to_num(raw) if level else raw
+        if level == 0 and self.n_components is not None:
+            return self.summaries[0](defined, mask)  # the sets of a data set are read together
+        return over_sets(self.summaries[level], defined, mask, self.chunk_size)
+
+    def _attend(self, level: int, tokens: Tensor, mask: Tensor) -> Tensor:
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self.mixed_precision):
+            embedding = over_sets(self.transformers[level], tokens, mask, self.chunk_size)
+        return embedding.to(tokens.dtype)
 
     @torch.no_grad()
     def measure(self, batches: Sequence[Observation]) -> None:
@@ -109,14 +157,44 @@ class HierarchicalEncoder(nn.Module):
             rows = torch.cat([self._raw_rows(data, level) for data in batches])
             self.standardise[level].measure(rows)  # type: ignore[operator]
 
-    def _raw_rows(self, data: Observation, level: int) -> Tensor:
-        raw = data.values.flatten(data.mask.dim())
+    def block_means(self, data: Observation, hierarchy: int) -> Tensor:
+        """Means of the components (batch, *plates, component, feature) at a hierarchy."""
+        raw = self._raw(data, hierarchy - 1)
+        return raw[..., : sum(self.block_sizes)].unflatten(-1, (len(self.block_sizes), -1))
+
+    def _raw(self, data: Observation, level: int) -> Tensor:
+        raw = data.values.reshape(*data.mask.shape, -1)
         for below in range(level + 1):
-            raw = self.summaries[below](torch.nan_to_num(raw), data.mask_at(below))
-        return raw[data.mask_at(level + 1)]
+            raw = self._summarise(below, raw, data.mask_at(below))
+        return raw
+
+    def _raw_rows(self, data: Observation, level: int) -> Tensor:
+        return self._raw(data, level)[data.mask_at(level + 1)]
+
+
+def _first_summary(n_features: int, config: EncoderConfig, anchors: Tensor | None) -> SetSummary:
+    if config.n_components is not None and anchors is not None:
+        raise OptionError(
+            "anchors fix the components of a mixture, n_components leaves them free.",
+            "Give one of the two.",
+        )
+    if config.n_components is not None:
+        return ClusteredMoments(config.n_components, n_features)
+    if anchors is None and config.n_quantiles:
+        return MomentsAndQuantiles(n_features, config.n_quantiles, config.chunk_size)
+    if anchors is None:
+        return Moments(n_features, (n_features,), config.chunk_size)
+    return AnchoredMoments(
+        anchors, config.temperature, config.n_steps, config.pseudo_count, config.chunk_size
+    )
 
 
 def _transformer(n_features: int, config: EncoderConfig) -> SetTransformer:
     return SetTransformer(
-        n_features, config.size, config.n_heads, config.n_blocks, config.n_inducing
+        n_features,
+        config.size,
+        config.n_heads,
+        config.n_blocks,
+        config.n_inducing,
+        config.chunk_size,
     )

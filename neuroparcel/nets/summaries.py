@@ -7,9 +7,12 @@ averages are handed on as they are; attention adds what they miss.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+
+from neuroparcel.nets.chunked import CHUNK_SIZE, chunks, summed
 
 
 class SetSummary(nn.Module, ABC):
@@ -44,21 +47,31 @@ class Moments(SetSummary):
         Width of one element.
     block_sizes : tuple of int
         Consecutive leading features whose deviations are pooled, one spread each.
+    chunk_size : int
+        Elements that are read at once, over all sets.
     """
 
-    def __init__(self, n_features: int, block_sizes: tuple[int, ...]) -> None:
+    def __init__(
+        self, n_features: int, block_sizes: tuple[int, ...], chunk_size: int = CHUNK_SIZE
+    ) -> None:
         super().__init__()
         self.block_sizes = block_sizes
+        self.chunk_size = chunk_size
         self.n_outputs = n_features + len(block_sizes) + 1
 
     def forward(self, elements: Tensor, mask: Tensor) -> Tensor:
         """(..., n, n_features) with mask (..., n) to (..., n_outputs); NaN where undefined."""
-        weight = mask.to(elements.dtype).unsqueeze(-1)
-        count = weight.sum(-2)
-        mean = (weight * elements).sum(-2) / count.clamp_min(1)
-        leading = elements[..., : sum(self.block_sizes)]
-        deviation = leading - mean[..., None, : sum(self.block_sizes)]
-        squares = (weight * deviation.square()).sum(-2) / (count - 1).clamp_min(1)
+        pieces = chunks(elements, mask, self.chunk_size)
+        count = mask.sum(-1, keepdim=True).to(elements.dtype)
+        (total,) = summed(_total, pieces)
+        mean = total / count.clamp_min(1)
+        centre = mean[..., None, : sum(self.block_sizes)]
+
+        def squares_of(elements: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+            deviation = elements[..., : centre.shape[-1]] - centre
+            return _total(deviation.square(), mask)
+
+        squares = summed(squares_of, pieces)[0] / (count - 1).clamp_min(1)
         spread = [0.5 * _log(block.mean(-1)) for block in squares.split(self.block_sizes, -1)]
         undefined = torch.full_like(count, torch.nan)
         spreads = torch.where(count > 1, torch.stack(spread, -1), undefined)
@@ -87,16 +100,24 @@ class AnchoredMoments(SetSummary):
         Unrolled steps; 1 assigns to the anchors themselves.
     pseudo_count : float
         Start of c.
+    chunk_size : int
+        Elements that are read at once, over all sets.
     """
 
     def __init__(
-        self, anchors: Tensor, temperature: float, n_steps: int, pseudo_count: float
+        self,
+        anchors: Tensor,
+        temperature: float,
+        n_steps: int,
+        pseudo_count: float,
+        chunk_size: int = CHUNK_SIZE,
     ) -> None:
         super().__init__()
         self.anchors = nn.Parameter(anchors.clone())
         self.log_temperature = nn.Parameter(torch.tensor(float(temperature)).log())
         self.log_pseudo_count = nn.Parameter(torch.tensor(float(pseudo_count)).log())
         self.n_steps = n_steps
+        self.chunk_size = chunk_size
         n_anchors, n_features = anchors.shape
         self.block_sizes = (n_features,) * n_anchors
         self.n_outputs = n_anchors * n_features + 2 * n_anchors + 1
@@ -107,26 +128,35 @@ class AnchoredMoments(SetSummary):
         Output: the means, anchor by anchor; log share and log spread of each
         anchor; log size of the set.
         """
+        pieces = chunks(elements, mask, self.chunk_size)
         means = self.anchors.expand(*mask.shape[:-1], *self.anchors.shape)
         for _ in range(self.n_steps):
-            weights = self._assign(elements, means, mask)
-            means = self._update(elements, weights)
-        weights = self._assign(elements, means, mask)
-        mass = weights.sum(-2)
-        distance = _squared_distance(elements, means)
-        spread = (weights * distance).sum(-2) / (mass.clamp_min(1e-3) * elements.shape[-1])
+            means = self._update(*summed(partial(self._collect, means), pieces))
+        mass, scatter = summed(partial(self._scatter, means), pieces)
+        spread = scatter / (mass.clamp_min(1e-3) * elements.shape[-1])
         count = mask.sum(-1, keepdim=True).clamp_min(1).to(elements.dtype)
         share = ((mass + 1) / (count + mass.shape[-1])).log()
         return torch.cat([means.flatten(-2), share, 0.5 * _log(spread), count.log()], -1)
 
-    def _assign(self, elements: Tensor, means: Tensor, mask: Tensor) -> Tensor:
-        logits = -0.5 * _squared_distance(elements, means) * (-2 * self.log_temperature).exp()
-        return torch.softmax(logits, -1) * mask.unsqueeze(-1)
+    def _collect(self, means: Tensor, elements: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Mass (..., anchor) and weighted sum (..., anchor, feature) of the elements."""
+        weights = self._assign(_closeness(elements, means), mask)
+        return weights.sum(-1), weights @ elements
 
-    def _update(self, elements: Tensor, weights: Tensor) -> Tensor:
+    def _scatter(self, means: Tensor, elements: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Mass and weighted squared distance to the means, both (..., anchor)."""
+        closeness = _closeness(elements, means)
+        weights = self._assign(closeness, mask)
+        distance = (elements.square().sum(-1).unsqueeze(-2) - 2 * closeness).clamp_min(0)
+        return weights.sum(-1), (weights * distance).sum(-1)
+
+    def _assign(self, closeness: Tensor, mask: Tensor) -> Tensor:
+        logits = closeness * (-2 * self.log_temperature).exp()
+        return torch.softmax(logits, -2) * mask.unsqueeze(-2)
+
+    def _update(self, mass: Tensor, total: Tensor) -> Tensor:
         pseudo = self.log_pseudo_count.exp()
-        total = weights.transpose(-1, -2) @ elements + pseudo * self.anchors
-        return total / (weights.sum(-2).unsqueeze(-1) + pseudo)
+        return (total + pseudo * self.anchors) / (mass.unsqueeze(-1) + pseudo)
 
 
 class Standardise(nn.Module):
@@ -150,20 +180,29 @@ class Standardise(nn.Module):
         mean = features.nanmean(0)
         variance = (features - mean).square().nanmean(0)
         self.mean.copy_(torch.nan_to_num(mean))
-        # A constant feature keeps unit scale: what never varied must not blow up later.
-        floor = torch.where(torch.nan_to_num(variance) > 1e-10, variance, torch.ones_like(variance))
-        self.scale.copy_(floor.sqrt())
+        # What never varied in training (the size of a set, say) could teach nothing, and is
+        # left out: with sets of another size it would lead the networks astray.
+        varies = torch.nan_to_num(variance) > 1e-10
+        self.scale.copy_(torch.where(varies, variance, torch.inf).sqrt())
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., n_features) standardised."""
         return torch.nan_to_num((features - self.mean) / self.scale)
 
 
-def _squared_distance(elements: Tensor, means: Tensor) -> Tensor:
-    """(..., n, feature) and (..., anchor, feature) to (..., n, anchor)."""
-    cross = elements @ means.transpose(-1, -2)
-    squares = means.square().sum(-1).unsqueeze(-2)
-    return (elements.square().sum(-1, keepdim=True) - 2 * cross + squares).clamp_min(0)
+def _total(elements: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    """Sum over the observed elements, (..., n, feature) to (..., feature)."""
+    return ((mask.unsqueeze(-1) * elements).sum(-2),)
+
+
+def _closeness(elements: Tensor, means: Tensor) -> Tensor:
+    """(..., n, feature) and (..., anchor, feature) to (..., anchor, n): y m - m^2 / 2.
+
+    Half of minus the squared distance, but for the square of the element itself,
+    which is the same for every anchor and so cancels in the assignment.
+    """
+    squares = means.square().sum(-1, keepdim=True)
+    return means @ elements.transpose(-1, -2) - 0.5 * squares
 
 
 def _log(squares: Tensor) -> Tensor:
