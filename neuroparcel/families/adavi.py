@@ -8,19 +8,21 @@ hierarchies above its own, so that a subject is shrunk towards its population.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from neuroparcel.distributions.links import Link
+from neuroparcel.errors import DataError
 from neuroparcel.families.base import ConditionedFamily, Draws, Latents, VariationalFamily
 from neuroparcel.graph.model_graph import ModelGraph, Site
 from neuroparcel.graph.observation import Observation
 from neuroparcel.nets.flows import ConditionalFlow, ConditionedFlow, FlowConfig
 from neuroparcel.nets.hierarchical_encoder import EncoderConfig, Encoding, HierarchicalEncoder
+from neuroparcel.nets.matching import matching, renumber
 from neuroparcel.nets.regression import linear_start
 
 
@@ -30,6 +32,11 @@ class AdaviConfig:
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> AdaviConfig:
+        """Undo :func:`dataclasses.asdict`, as read from JSON."""
+        return cls(EncoderConfig(**config["encoder"]), FlowConfig(**config["flow"]))
 
 
 class Adavi(VariationalFamily):
@@ -48,6 +55,9 @@ class Adavi(VariationalFamily):
     Rouillard and Wassermann, ADAVI, ICLR 2022, section 2.2.
     """
 
+    name: ClassVar[str] = "adavi"
+    amortized: ClassVar[bool] = True
+
     def __init__(
         self, graph: ModelGraph, config: AdaviConfig | None = None, anchors: Tensor | None = None
     ) -> None:
@@ -55,6 +65,7 @@ class Adavi(VariationalFamily):
         config = config or AdaviConfig()
         self.graph = graph
         self.config = config
+        self._n_anchors = 0 if anchors is None else len(anchors)
         self._links = {site.name: site.link() for site in graph.latents}
         self.encoder = HierarchicalEncoder(
             graph.observed.event_size, graph.n_plates, config.encoder, anchors
@@ -92,9 +103,12 @@ class Adavi(VariationalFamily):
         """Linear regression of the simulated latents on the plain summaries.
 
         The affine blocks start at the best linear-Gaussian answer under the
-        simulator, instead of at random.
+        simulator, instead of at random. Exchangeable components are renumbered to
+        match the encoder's clusters first: a regression over random numberings would
+        start all components at the same place.
         """
         self.encoder.measure([data for _, data in simulations])
+        simulations = [(self._renumbered(latents, data), data) for latents, data in simulations]
         encoded = [self.encode(data) for _, data in simulations]
         for site in self.graph.latents:
             summaries, targets = [], []
@@ -106,6 +120,41 @@ class Adavi(VariationalFamily):
             linear_start(
                 factor.shift_linear, factor.scale_linear, torch.cat(summaries), torch.cat(targets)
             )
+
+    def _renumbered(self, latents: Latents, data: Observation) -> Latents:
+        n = self.config.encoder.n_components
+        located = (n, self.graph.observed.event_size)
+        sites = [site for site in self.graph.latents if site.event_shape == located]
+        if n is None or not sites:
+            return latents
+        nearest = min(sites, key=lambda site: site.hierarchy)
+        clusters = self.encoder.block_means(data, nearest.hierarchy)
+        order = matching(latents[nearest.name], clusters, data.mask_at(nearest.hierarchy))
+        components = [site for site in self.graph.latents if site.event_shape[:1] == (n,)]
+        numbered = {s.name: renumber(latents[s.name], order, s.event_shape) for s in components}
+        return {**latents, **numbered}
+
+    def check(self, data: Observation) -> None:
+        """Any plate sizes will do; depth and event have to be the model's."""
+        expected = (self.graph.n_plates, self.graph.observed.event_shape)
+        came = (len(data.plate_sizes), tuple(data.values.shape[data.mask.dim() :]))
+        if came != expected:
+            raise DataError(
+                f"'{self.graph.observed.name}' has {expected[0]} plates and events of shape "
+                f"{expected[1]}; these data have {came[0]} and {came[1]}.",
+                "Give data of shape (*plates, *event), outermost plate first.",
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """Sizes, and the number of anchors; the anchors themselves are weights."""
+        return {"config": asdict(self.config), "n_anchors": self._n_anchors}
+
+    @classmethod
+    def from_settings(cls, graph: ModelGraph, settings: Mapping[str, Any]) -> Adavi:
+        """A family of these :meth:`settings`, whose weights are still to be loaded."""
+        n_anchors = settings["n_anchors"]
+        anchors = torch.zeros(n_anchors, graph.observed.event_size) if n_anchors else None
+        return cls(graph, AdaviConfig.from_dict(settings["config"]), anchors)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters of the ``encoder``, and of ``shift``, ``scale``, ``flow`` over all sites."""
@@ -152,10 +201,7 @@ class MeanFieldPosterior(ConditionedFamily):
         }
 
     def _sum(self, log_prob: Tensor, site: Site) -> Tensor:
-        mask = self.data.mask_at(site.hierarchy)
-        masked = torch.where(mask, log_prob, torch.zeros_like(log_prob))
-        n_plates = mask.dim() - 1
-        return masked.flatten(-n_plates).sum(-1) if n_plates else masked
+        return self.data.sum_present(log_prob, site.hierarchy)
 
 
 def _seen_from(encodings: Sequence[Encoding], hierarchy: int) -> tuple[Tensor, Tensor]:

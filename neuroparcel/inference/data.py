@@ -111,6 +111,17 @@ class SubPyramids(TrainingStream):
 
 
 @dataclass(frozen=True, eq=False)
+class Fixed(TrainingStream):
+    """The same data sets at every step: for families that are not amortized."""
+
+    data: Observation
+
+    def draw(self) -> Batch:
+        """The data sets."""
+        return Batch(self.data)
+
+
+@dataclass(frozen=True, eq=False)
 class Mixed(TrainingStream):
     """One of several streams at each draw, with given probabilities."""
 

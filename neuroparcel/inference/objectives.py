@@ -8,6 +8,7 @@ With :math:`q` the variational posterior of data :math:`x` and latents
 ``unregularised-elbo``    :math:`-E_q \log p(x, \theta)` (ADAVI, appendix C.4)
 ``reverse-kl``            :math:`E_q [\log q(\theta) - \log p(x, \theta)]` (eq. 5)
 ``forward-kl``            :math:`-\log q(\theta)` at simulated pairs
+``symmetric-kl``          the sum of the last two (Weilbach et al. 2020, section 4)
 ========================  =====================================================
 """
 
@@ -18,37 +19,34 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from neuroparcel.errors import TrainingError
-from neuroparcel.families.base import VariationalFamily
+from neuroparcel.families.base import ConditionedFamily
 from neuroparcel.graph.template import ModelTemplate
 from neuroparcel.inference.data import Batch
 
-Objective = Callable[[VariationalFamily, ModelTemplate, Batch, int, bool], Tensor]
+Objective = Callable[[ConditionedFamily, ModelTemplate, Batch, int], Tensor]
+"""(posterior of the batch's data, model, batch, number of draws) to a scalar."""
 
 
-def _map(
-    family: VariationalFamily, template: ModelTemplate, batch: Batch, n_draws: int, affine: bool
-) -> Tensor:
-    point = family(batch.data, affine_only=affine).point()
-    return -_per_element(template.log_prob(point, batch.data), batch)
+def _map(q: ConditionedFamily, template: ModelTemplate, batch: Batch, n_draws: int) -> Tensor:
+    return -_per_element(template.log_prob(q.point(), batch.data), batch)
 
 
 def _unregularised_elbo(
-    family: VariationalFamily, template: ModelTemplate, batch: Batch, n_draws: int, affine: bool
+    q: ConditionedFamily, template: ModelTemplate, batch: Batch, n_draws: int
 ) -> Tensor:
-    draws = family(batch.data, affine_only=affine).rsample(n_draws)
-    return -_per_element(template.log_prob(draws.values, batch.data), batch)
+    return -_per_element(template.log_prob(q.rsample(n_draws).values, batch.data), batch)
 
 
 def _reverse_kl(
-    family: VariationalFamily, template: ModelTemplate, batch: Batch, n_draws: int, affine: bool
+    q: ConditionedFamily, template: ModelTemplate, batch: Batch, n_draws: int
 ) -> Tensor:
-    draws = family(batch.data, affine_only=affine).rsample(n_draws)
+    draws = q.rsample(n_draws)
     log_joint = template.log_prob(draws.values, batch.data)
     return _per_element(draws.log_prob, batch) - _per_element(log_joint, batch)
 
 
 def _forward_kl(
-    family: VariationalFamily, template: ModelTemplate, batch: Batch, n_draws: int, affine: bool
+    q: ConditionedFamily, template: ModelTemplate, batch: Batch, n_draws: int
 ) -> Tensor:
     if batch.latents is None:
         raise TrainingError(
@@ -56,7 +54,13 @@ def _forward_kl(
             "Train this stage on simulations only.",
         )
     latents = {name: value.unsqueeze(0) for name, value in batch.latents.items()}
-    return -_per_element(family(batch.data, affine_only=affine).log_prob(latents), batch)
+    return -_per_element(q.log_prob(latents), batch)
+
+
+def _symmetric_kl(
+    q: ConditionedFamily, template: ModelTemplate, batch: Batch, n_draws: int
+) -> Tensor:
+    return _reverse_kl(q, template, batch, n_draws) + _forward_kl(q, template, batch, n_draws)
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -64,6 +68,7 @@ OBJECTIVES: dict[str, Objective] = {
     "unregularised-elbo": _unregularised_elbo,
     "reverse-kl": _reverse_kl,
     "forward-kl": _forward_kl,
+    "symmetric-kl": _symmetric_kl,
 }
 
 

@@ -26,6 +26,9 @@ class Stage:
         Parameter groups that move; the couplings are left out unless ``flow`` is in.
     n_draws : int
         Draws of the posterior a data set.
+    patience : int, optional
+        Checks of the validation loss (20 a stage) without a new best, after which the
+        stage ends early; it then ends with its best weights.
     """
 
     name: str
@@ -34,6 +37,14 @@ class Stage:
     learning_rate: float
     trains: tuple[str, ...]
     n_draws: int = 4
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1 or self.n_draws < 1:
+            raise OptionError(
+                f"stage '{self.name}' has {self.n_steps} steps and {self.n_draws} draws.",
+                "Give at least one of each.",
+            )
 
 
 @dataclass(frozen=True)

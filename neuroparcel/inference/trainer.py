@@ -1,11 +1,15 @@
-"""The one training loop: stages, clipping, recovery from NaN, time budget, resume."""
+"""The one training loop: stages, clipping, recovery from NaN, early stopping, resume.
+
+Under ``torchrun`` every process draws its own data and the gradients are averaged.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from neuroparcel.inference.checkpoints import (
     save_tensors,
 )
 from neuroparcel.inference.data import Batch, TrainingStream
+from neuroparcel.inference.distributed import agreed, average, parallel, rank
 from neuroparcel.inference.objectives import OBJECTIVES
 from neuroparcel.inference.stages import Schedule, Stage, TrainingHistory
 
@@ -73,6 +78,8 @@ class _Progress:
     losses: list[float] = field(default_factory=list)
     stages: list[int] = field(default_factory=list)
     checks: list[tuple[int, float]] = field(default_factory=list)
+    best: float = math.inf  # validation loss of this stage, where it may stop early
+    since_best: int = 0
 
 
 def train(
@@ -126,56 +133,63 @@ class _Loop:
         self.validation = validation
         self.state = _Progress()
         self.saved_optimiser: dict[str, Tensor] | None = None
+        self.best_weights: dict[str, Tensor] = {}
+        self.device = next(family.parameters()).device
         self.last_save = time.monotonic()
 
     def run(self) -> TrainingHistory:
         for index in range(self.state.stage, len(self.schedule.stages)):
             if index > self.state.stage:
                 self.state.stage, self.state.step, self.state.elapsed = index, 0, 0.0
+                self.state.best, self.state.since_best, self.best_weights = math.inf, 0, {}
             self._run_stage(self.schedule.stages[index])
         return self._history()
 
     def _run_stage(self, stage: Stage) -> None:
-        optimiser = self._optimiser(stage)
-        snapshot = candidate = self._snapshot()
-        started = time.monotonic() - self.state.elapsed
-        done = self._done(stage)
-        while done < 1:
-            if self.state.step % _SNAPSHOT_EVERY == 0:
-                candidate = self._snapshot()
-            rate = stage.learning_rate * self.state.rate_factor * _warm_cosine(done)
-            loss = self._step(stage, optimiser, rate)
-            if math.isfinite(loss):
-                self._record(loss)
-                snapshot = candidate  # these weights gave a finite loss and gradient
-            else:
-                self._recover(stage, snapshot)
-                optimiser = self._optimiser(stage)
-            self.state.step += 1
-            self.state.elapsed = time.monotonic() - started
-            before, done = done, self._done(stage)
-            if int(_N_CHECKS * done) > int(_N_CHECKS * before):
-                self._check(stage)
-            self._report(stage, done)
-            self._maybe_save(optimiser)
+        with _only_trained(self.family, stage.trains):
+            objective = parallel(_Loss(self.family, self.template, stage))
+            optimiser = self._optimiser(stage)
+            snapshot = candidate = self._snapshot()
+            started = time.monotonic() - self.state.elapsed
+            done = self._done(stage)
+            while done < 1 and not self._has_no_patience(stage):
+                if self.state.step % _SNAPSHOT_EVERY == 0:
+                    candidate = self._snapshot()
+                rate = stage.learning_rate * self.state.rate_factor * _warm_cosine(done)
+                loss = self._step(objective, optimiser, rate)
+                if math.isfinite(loss):
+                    self._record(loss)
+                    snapshot = candidate  # these weights gave a finite loss and gradient
+                else:
+                    self._recover(stage, snapshot)
+                    optimiser = self._optimiser(stage)
+                self.state.step += 1
+                self.state.elapsed = time.monotonic() - started
+                before, done = done, self._done(stage)
+                if int(_N_CHECKS * done) > int(_N_CHECKS * before):
+                    self._check(stage)
+                self._report(stage, done)
+                self._maybe_save(optimiser)
+        if self.best_weights:
+            self.family.load_state_dict(self.best_weights)
 
-    def _step(self, stage: Stage, optimiser: torch.optim.Optimizer, rate: float) -> float:
+    def _step(self, objective: nn.Module, optimiser: torch.optim.Optimizer, rate: float) -> float:
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with seeded(_step_seed(self.seed, self.state.stage, self.state.step)):
-            batch = self.stream.draw()
-            affine = "flow" not in stage.trains
-            loss = OBJECTIVES[stage.objective](
-                self.family, self.template, batch, stage.n_draws, affine
-            )
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        with seeded(_step_seed(self.seed, self.state.stage, self.state.step)):
+            loss = objective(self.stream.draw())
+            loss.backward()
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT_NORM)
+        loss = average(loss.detach())
         if torch.isfinite(norm) and torch.isfinite(loss):
             optimiser.step()
-            return float(loss.detach())
+            return float(loss)
         return math.nan
+
+    def _has_no_patience(self, stage: Stage) -> bool:
+        return stage.patience is not None and self.state.since_best >= stage.patience
 
     def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
         groups = self.family.groups()
@@ -207,15 +221,20 @@ class _Loop:
     def _check(self, stage: Stage) -> None:
         if self.validation is None:
             return
+        affine = "flow" not in stage.trains
         with seeded(self.seed):
+            posterior = self.family(self.validation, affine_only=affine)
             loss = OBJECTIVES["reverse-kl"](
-                self.family,
-                self.template,
-                Batch(self.validation),
-                _N_CHECK_DRAWS,
-                "flow" not in stage.trains,
+                posterior, self.template, Batch(self.validation), _N_CHECK_DRAWS
             )
-        self.state.checks.append((len(self.state.losses) - 1, float(loss)))
+        value = agreed(float(loss), self.device)
+        self.state.checks.append((len(self.state.losses) - 1, value))
+        if stage.patience is None:
+            return
+        self.state.since_best += 1
+        if value < self.state.best:
+            self.state.best, self.state.since_best = value, 0
+            self.best_weights = self._snapshot()
 
     def _snapshot(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.family.state_dict().items()}
@@ -228,10 +247,10 @@ class _Loop:
         if self.limits.time_budget is None:
             return self.state.step / stage.n_steps
         share = self.limits.time_budget * stage.n_steps / self.schedule.n_steps
-        return self.state.elapsed / max(share, 1e-9)
+        return agreed(self.state.elapsed / max(share, 1e-9), self.device)
 
     def _report(self, stage: Stage, done: float) -> None:
-        if self.progress is None:
+        if self.progress is None or rank() > 0:
             return
         before = sum(s.n_steps for s in self.schedule.stages[: self.state.stage])
         current = before + round(min(done, 1.0) * stage.n_steps)
@@ -239,13 +258,16 @@ class _Loop:
 
     def _maybe_save(self, optimiser: torch.optim.Optimizer) -> None:
         now = time.monotonic()
-        if self.limits.checkpoint is None or now - self.last_save < self.limits.checkpoint_every:
+        if rank() > 0 or self.limits.checkpoint is None:
+            return
+        if now - self.last_save < self.limits.checkpoint_every:
             return
         self.last_save = now
         self._save(self.limits.checkpoint, optimiser)
 
     def _save(self, path: Path, optimiser: torch.optim.Optimizer) -> None:
         tensors = {f"weights/{k}": v for k, v in self.family.state_dict().items()}
+        tensors |= {f"best/{k}": v for k, v in self.best_weights.items()}
         tensors |= {f"adam/{k}": v for k, v in optimiser_tensors(optimiser).items()}
         meta = {"progress": vars(self.state), "schedule": repr(self.schedule), "seed": self.seed}
         save_tensors(path, tensors, meta)
@@ -260,9 +282,9 @@ class _Loop:
                 f"{path} was written by a run with another schedule or seed.",
                 "Resume with the options of that run, or start over with --overwrite.",
             )
-        weights = {k.removeprefix("weights/"): v for k, v in tensors.items() if k[:8] == "weights/"}
-        load_weights(self.family, weights, path)
-        self.saved_optimiser = {k[5:]: v for k, v in tensors.items() if k[:5] == "adam/"}
+        load_weights(self.family, _below("weights/", tensors), path)
+        self.saved_optimiser = _below("adam/", tensors)
+        self.best_weights = _below("best/", tensors)
         self.state = _Progress(**meta["progress"])
 
     def _history(self) -> TrainingHistory:
@@ -277,6 +299,43 @@ class _Loop:
         )
 
 
+class _Loss(nn.Module):
+    """One stage's objective of a batch, as a module so that it can be run in parallel."""
+
+    def __init__(self, family: VariationalFamily, template: ModelTemplate, stage: Stage) -> None:
+        super().__init__()
+        self.family, self._template, self._stage = family, template, stage
+
+    def forward(self, batch: Batch) -> Tensor:
+        affine = "flow" not in self._stage.trains
+        posterior = self.family(batch.data, affine_only=affine)
+        objective = OBJECTIVES[self._stage.objective]
+        return objective(posterior, self._template, batch, self._stage.n_draws)
+
+
+@contextmanager
+def _only_trained(family: VariationalFamily, groups: Sequence[str]) -> Iterator[None]:
+    """Only these parameter groups take gradients inside; all do outside."""
+    known = family.groups()
+    unknown = [name for name in groups if name not in known]
+    if unknown:
+        raise TrainingError(
+            f"the family '{family.name}' has no parameters {', '.join(unknown)} to train.",
+            f"Its groups are {', '.join(known)}.",
+        )
+    trained = {id(p) for name in groups for p in known[name]}
+    for parameter in family.parameters():
+        parameter.requires_grad_(id(parameter) in trained)
+    try:
+        yield
+    finally:
+        family.requires_grad_(True)
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 def _warm_cosine(done: float) -> float:
     """Factor of the learning rate at the share ``done`` of a stage."""
     warm = min(1.0, (done + 1e-3) / 0.05)
@@ -284,5 +343,6 @@ def _warm_cosine(done: float) -> float:
 
 
 def _step_seed(seed: int, stage: int, step: int) -> int:
-    """One seed a step, the same in a resumed run."""
-    return int(np.random.SeedSequence([seed, stage, step]).generate_state(1)[0])
+    """One seed a step and process, the same in a resumed run."""
+    process = [rank()] if rank() else []
+    return int(np.random.SeedSequence([seed, stage, step, *process]).generate_state(1)[0])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pyro
 import torch
 from pyro import distributions as dist
 from torch import Tensor
+
+from neuroparcel.distributions.mixture import GaussianMixture
 
 SIGMA_POPULATION, SIGMA_GROUP, SIGMA_POINT = 1.0, 0.2, 0.05  # ADAVI, eq. 6
 
@@ -85,3 +89,124 @@ def random_effects_posterior(points: Tensor) -> dict[str, tuple[Tensor, Tensor]]
     variance = group * noise / (group + noise) + shrink**2 / precision
     sd = torch.tensor([1 / precision, variance]).sqrt()
     return {"population_mean": (population, sd[0]), "group_mean": (group_mean, sd[1])}
+
+
+RATE, LAPLACE_SCALE = 0.5, 0.3  # ADAVI, eq. 7
+
+
+def non_conjugate(points: Tensor | None = None, n_points: int = 10) -> Tensor:
+    """Laplace points around a Gamma location, in two dimensions.
+
+    Parameters
+    ----------
+    points : Tensor, shape (..., point, 2), optional
+        Observed points; drawn if None.
+
+    References
+    ----------
+    ADAVI, eq. 7, with the concentration 1.
+    """
+    prior = dist.Gamma(torch.ones(2), torch.full((2,), RATE)).to_event(1)
+    location = pyro.sample("location", prior)
+    with pyro.plate("point", n_points, dim=-1):
+        point = dist.Laplace(location, LAPLACE_SCALE).to_event(1)
+        return pyro.sample("points", point, obs=points)
+
+
+def non_conjugate_log_evidence(points: Tensor) -> Tensor:
+    r"""Exact log evidence of :func:`non_conjugate`.
+
+    Parameters
+    ----------
+    points : Tensor, shape (..., point, 2)
+
+    Returns
+    -------
+    Tensor, shape (...)
+
+    Notes
+    -----
+    The log of likelihood times prior is linear in the location between two points,
+    so the integral over each such piece, from :math:`u` with the value
+    :math:`f(u)` and the slope :math:`s`, is :math:`f(u) (e^{s \Delta} - 1) / s`.
+    A slope is never zero, for the rate times the scale is no even integer.
+    """
+    values = points.double().transpose(-1, -2)  # (..., coordinate, point)
+    n_points = values.shape[-1]
+    start = torch.zeros_like(values[..., :1])
+    knots = torch.cat([start, values.clamp_min(0).sort(-1).values], -1)
+    distance = (knots.unsqueeze(-1) - values.unsqueeze(-2)).abs().sum(-1)
+    constant = math.log(RATE) - n_points * math.log(2 * LAPLACE_SCALE)
+    log_value = constant - RATE * knots - distance / LAPLACE_SCALE
+    below = (values.unsqueeze(-2) <= knots.unsqueeze(-1)).double().sum(-1)
+    slope = (n_points - 2 * below) / LAPLACE_SCALE - RATE
+    width = torch.cat([knots.diff(dim=-1), torch.full_like(start, torch.inf)], -1)
+    # A rising piece is integrated from its right end, so that nothing overflows.
+    rise = torch.where(slope > 0, slope * width, torch.zeros_like(width))
+    piece = -torch.expm1(-slope.abs() * width) / slope.abs()
+    return torch.logsumexp(log_value + rise + piece.log(), -1).sum(-1)
+
+
+def gaussian_mixture(
+    points: Tensor | None = None, n_groups: int = 3, n_points: int = 50, n_components: int = 3
+) -> Tensor:
+    """Groups of points around components that move from group to group; two dimensions.
+
+    Parameters
+    ----------
+    points : Tensor, shape (..., group, point, 2), optional
+        Observed points; drawn if None.
+
+    References
+    ----------
+    ADAVI, eq. 8, with the assignments summed out.
+    """
+    prior = dist.Normal(torch.zeros(n_components, 2), SIGMA_POPULATION).to_event(2)
+    population_means = pyro.sample("population_means", prior)
+    with pyro.plate("group", n_groups, dim=-2):
+        group = dist.Normal(population_means, SIGMA_GROUP).to_event(2)
+        group_means = pyro.sample("group_means", group)
+        weights = pyro.sample("weights", dist.Dirichlet(torch.ones(n_components)))
+        with pyro.plate("point", n_points, dim=-1):
+            scale = group_means.new_tensor(SIGMA_POINT)
+            mixture = GaussianMixture(weights, group_means, scale)
+            return pyro.sample("points", mixture, obs=points)
+
+
+def toy_networks(
+    profiles: Tensor | None = None,
+    n_subjects: int = 2,
+    n_sessions: int = 2,
+    n_vertices: int = 50,
+    n_networks: int = 2,
+) -> Tensor:
+    """The MS-HBM in toy dimensions: profiles on a quarter of the circle.
+
+    Networks and profiles are link coordinates, of which two features have one
+    (:class:`neuroparcel.distributions.sphere.SphereLink`).
+
+    Parameters
+    ----------
+    profiles : Tensor, shape (..., subject, session, vertex, 1), optional
+        Observed link coordinates; drawn if None.
+
+    References
+    ----------
+    ADAVI, eq. E.12.
+    """
+    ones = torch.ones(n_networks)
+    network = dist.Uniform(-4 * ones.unsqueeze(-1), 4 * ones.unsqueeze(-1)).to_event(2)
+    population = pyro.sample("population_networks", network)
+    log_epsilon = pyro.sample("log_epsilon", dist.Uniform(-2 * ones, -1 * ones).to_event(1))
+    log_sigma = pyro.sample("log_sigma", dist.Uniform(-3 * ones, -2 * ones).to_event(1))
+    log_kappa = pyro.sample("log_kappa", dist.Uniform(torch.tensor(-4.0), torch.tensor(-3.0)))
+    weights = pyro.sample("mixture_weights", dist.Dirichlet(2 * ones))
+    with pyro.plate("subject", n_subjects, dim=-3):
+        subject = dist.Normal(population, log_epsilon.exp().unsqueeze(-1)).to_event(2)
+        subject_networks = pyro.sample("subject_networks", subject)
+        with pyro.plate("session", n_sessions, dim=-2):
+            session = dist.Normal(subject_networks, log_sigma.exp().unsqueeze(-1)).to_event(2)
+            session_networks = pyro.sample("session_networks", session)
+            with pyro.plate("vertex", n_vertices, dim=-1):
+                profile = GaussianMixture(weights, session_networks, log_kappa.exp())
+                return pyro.sample("profiles", profile, obs=profiles)

@@ -19,6 +19,7 @@ from neuroparcel.inference.data import (
 )
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.models.mshbm_start import Moments, estimate_moments
+from neuroparcel.nets.flows import FlowConfig
 from neuroparcel.nets.hierarchical_encoder import EncoderConfig
 
 _MAX_SUBJECTS = 12  # of a training data set; larger cohorts are seen by parts
@@ -65,7 +66,10 @@ def network_model(data: Observation, covariance: Tensor, anchors: Tensor) -> Net
     device = data.values.device
     template = analyse(MSHBM(covariance.to(device), len(anchors)))
     moments = estimate_moments(data, anchors.to(device))
-    config = AdaviConfig(encoder=EncoderConfig(temperature=float(moments.kappa)))
+    # Networks have hundreds of coordinates, that affine couplings serve well enough.
+    config = AdaviConfig(
+        EncoderConfig(temperature=float(moments.kappa)), FlowConfig(coupling="affine")
+    )
     family = Adavi(template.graph, config, moments.anchors).to(device)
     ranges = _plate_ranges(data)
     simulations = Simulations(template, ranges, moments.proposals(), device)

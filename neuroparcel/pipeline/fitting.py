@@ -9,6 +9,7 @@ from neuroparcel.brain.reduction import Reduction, fit_reduction
 from neuroparcel.errors import OptionError
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.trace import seeded
+from neuroparcel.inference.device import choose_device, cpu_threads
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.inference.stages import Schedule, TrainingHistory, staged_schedule
 from neuroparcel.inference.trainer import TrainingLimits, train
@@ -17,7 +18,6 @@ from neuroparcel.io.layout import find_cohort
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.parcellation.observations import anchor_warnings, kmeans_anchors, observe
 from neuroparcel.parcellation.training import network_model, start
-from neuroparcel.pipeline.device import choose_device, cpu_threads
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.planning import Plan, read_cohort

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from neuroparcel.inference.device import choose_device, cpu_threads
 from neuroparcel.io.layout import find_cohort
 from neuroparcel.parcellation.observations import nearest_anchor, observe
-from neuroparcel.pipeline.device import choose_device, cpu_threads
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.planning import Plan, read_cohort

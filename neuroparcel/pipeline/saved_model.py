@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,18 +15,17 @@ from neuroparcel.brain.atlas import Region, Targets
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import CheckpointError
-from neuroparcel.families.adavi import Adavi, AdaviConfig
+from neuroparcel.families.adavi import Adavi
 from neuroparcel.graph.template import analyse
 from neuroparcel.inference.checkpoints import load_tensors, load_weights, save_tensors
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.io.files import read_arrays, write_arrays, write_json
 from neuroparcel.models.mshbm import MSHBM
-from neuroparcel.nets.flows import FlowConfig
-from neuroparcel.nets.hierarchical_encoder import EncoderConfig, Encoding
+from neuroparcel.nets.hierarchical_encoder import Encoding
 from neuroparcel.pipeline.run_folder import versions
 
 _CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +86,7 @@ class SavedModel:
                 "log_scale_range": list(self.model.log_scale_range),
                 "concentration": self.model.concentration,
             },
-            "family": asdict(self.family.config),
+            "family": self.family.settings(),
             "link": self.reduction.link,
             "settings": dict(self.settings),
             "region": {
@@ -134,11 +133,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SavedModel:
     low, high = config["model"]["log_scale_range"]
     model = MSHBM(covariance, config["n_networks"], (low, high), config["model"]["concentration"])
     template = analyse(model)
-    sizes = AdaviConfig(
-        EncoderConfig(**config["family"]["encoder"]), FlowConfig(**config["family"]["flow"])
-    )
-    anchors = torch.zeros(config["n_networks"], reduction.n_components)
-    family = Adavi(template.graph, sizes, anchors)
+    family = Adavi.from_settings(template.graph, config["family"])
     load_weights(family, _below("family/", tensors), folder / _WEIGHTS)
     population = _below("population/", tensors)
     return SavedModel(

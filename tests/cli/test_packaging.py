@@ -45,8 +45,9 @@ def test_every_data_file_is_installed():
 
 @pytest.mark.parametrize("requirement", [r for r in REQUIREMENTS if "neuroparcel[" not in r])
 def test_constraints_pin_each_requirement_within_its_range(requirement):
-    name, least = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement).groups()
+    name, least, above = re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,<([\d.]+))?", requirement).groups()
     assert release(constraints()[name]) >= release(least)
+    assert above is None or release(constraints()[name]) < release(above)
 
 
 def test_continuous_integration_runs_make_test():

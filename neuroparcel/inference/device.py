@@ -41,6 +41,6 @@ def choose_device(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise OptionError(
-            f"the device '{name}' cannot be used here.", "Give --device cpu, or auto."
+            f"the device '{name}' cannot be used here.", "Choose cpu, or auto."
         ) from error
     return device
