@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.record import Recorder
 from neuroparcel.errors import OptionError
 
-NAMES = ("demo",)
+NAMES = ("demo", "exact")
 
 
 def main() -> None:
@@ -37,6 +37,10 @@ def run(name: str, recorder: Recorder, seed: int, data: Path | None) -> None:
         from benchmarks import demo
 
         demo.run(recorder, seed, data)
+    if name == "exact":
+        from benchmarks import exact
+
+        exact.run(recorder, seed)
 
 
 if __name__ == "__main__":

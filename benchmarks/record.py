@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from statistics import median
 
 from neuroparcel.atomic import atomic_path
 from neuroparcel.pipeline.run_folder import versions
@@ -71,15 +72,29 @@ class Recorder:
         clock: Clock | None = None,
     ) -> None:
         """Note one figure and print it."""
+        seconds = round(clock.seconds, 1) if clock else float("nan")
+        named = f"{case} (quick)" if self.quick else case
+        self._append(named, measure, float(value), unit, goal, seed, seconds)
+
+    def _append(
+        self,
+        case: str,
+        measure: str,
+        value: float,
+        unit: str,
+        goal: str,
+        seed: int | str,
+        seconds: float,
+    ) -> None:
         row = Row(
             benchmark=self.benchmark,
-            case=f"{case} (quick)" if self.quick else case,
+            case=case,
             measure=measure,
-            value=float(value),
+            value=value,
             unit=unit,
             goal=goal,
             seed=seed,
-            seconds=round(clock.seconds, 1) if clock else float("nan"),
+            seconds=seconds,
             peak_mb=round(peak_mb()),
             machine=machine(),
             versions=" ".join(f"{k}={v}" for k, v in versions().items()),
@@ -91,6 +106,18 @@ class Recorder:
             f"{goal:10} {row.verdict}",
             flush=True,
         )
+
+    def add_medians(self) -> None:
+        """The median over seeds of every figure that was measured more than once."""
+        groups: dict[tuple[str, str], list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault((row.case, row.measure), []).append(row)
+        for (case, measure), rows in groups.items():
+            if len({row.seed for row in rows}) > 1:
+                values = [row.value for row in rows]
+                seeds = f"median of {len(rows)}"
+                goal, unit = rows[0].goal, rows[0].unit
+                self._append(case, measure, median(values), unit, goal, seeds, float("nan"))
 
     def table(self) -> str:
         """Goals met and missed."""
