@@ -17,7 +17,14 @@ N_HELD_OUT = 20
 
 def run(recorder: Recorder, seed: int) -> None:
     """All models; one repetition and shorter trainings with ``--quick``."""
-    from benchmarks.exact import mixture, networks, non_conjugate, random_effects, toy_networks
+    from benchmarks.exact import (
+        accelerator,
+        mixture,
+        networks,
+        non_conjugate,
+        random_effects,
+        toy_networks,
+    )
 
     seeds = range(seed, seed + (1 if recorder.quick else N_SEEDS))
     for one in seeds:
@@ -26,4 +33,5 @@ def run(recorder: Recorder, seed: int) -> None:
         mixture.run(recorder, one)
         toy_networks.run(recorder, one)
         networks.run(recorder, one)
+        accelerator.run(recorder, one)
     recorder.add_medians()

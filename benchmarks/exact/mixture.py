@@ -19,7 +19,7 @@ from neuroparcel.nets.hierarchical_encoder import EncoderConfig
 
 CASE = "Gaussian mixture"
 _GROUPS = ("encoder", "shift", "scale", "flow")
-_N_STEPS = 2000
+_N_STEPS = 1000
 _N_RESTARTS = 20
 _REFINEMENT_STEPS = 200
 _SAME_MODE = 0.1  # population means closer than this are of one mode; components lie 1 apart

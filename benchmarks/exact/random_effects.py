@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from benchmarks.exact import HELD_OUT_SEED, N_HELD_OUT
 from benchmarks.exact.common import calibrate as calibrate_posterior
 from benchmarks.exact.common import n_weights, time_posterior
 from benchmarks.record import Recorder
+from neuroparcel.families.adavi import Adavi
 from neuroparcel.graph import analyse
 from neuroparcel.graph.trace import seeded
 from neuroparcel.inference import Schedule, Stage, fit
@@ -37,8 +40,11 @@ def run(recorder: Recorder, seed: int, *, calibrate: bool) -> None:
             bound = evidence_bound(template, posterior.family(data), data, _N_DRAWS)
         gap = float(bound.gap(exact).relative.median())
         recorder.add(CASE, f"gap at G = {n_groups}", gap, goal=goal, seed=seed)
-        # The weights are those of the one training; the size of no layer is a plate's.
-        recorder.add(CASE, f"weights at G = {n_groups}", n_weights(posterior), seed=seed)
+        analysed = analyse(partial(gaussian_random_effects, n_groups=n_groups))
+        difference = n_weights(Adavi(analysed.graph)) - n_weights(posterior.family)
+        recorder.add(
+            CASE, f"weights more, analysed at G = {n_groups}", difference, goal="<= 0", seed=seed
+        )
         milliseconds = time_posterior(posterior, data.values[0])
         recorder.add(
             CASE,
@@ -48,5 +54,6 @@ def run(recorder: Recorder, seed: int, *, calibrate: bool) -> None:
             goal="< 20" if n_groups == 3 else "",
             seed=seed,
         )
+    recorder.add(CASE, "weights", n_weights(posterior.family), seed=seed)
     if calibrate:
         calibrate_posterior(recorder, CASE, template, posterior, (3, 50))

@@ -15,7 +15,7 @@ from neuroparcel.nets.hierarchical_encoder import EncoderConfig
 
 CASE = "toy networks"
 _GROUPS = ("encoder", "shift", "scale", "flow")
-_N_STEPS = 1500
+_N_STEPS = 800
 _N_RESTARTS = 5
 
 

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from neuroparcel.nets.summaries import SetSummary
 
-_N_FIRST_STEPS, _N_STEPS = 5, 15
+_N_FIRST_STEPS, _N_STEPS = 5, 8
 _N_GROUP_STARTS = 3  # starts within the widest groups, beside two from all points
 _FLOOR = 1e-4  # smallest spread, relative to that of all points
 
@@ -98,14 +98,12 @@ def cluster(points: Tensor, mask: Tensor, n_components: int) -> Clusters:
     n_components : int
     """
     sets = _Sets.of(points, mask)
-    fits = [_first_fit(sets, centres) for centres in _starts(points, mask, n_components)]
-    fits = [_iterated(sets, fit, _N_FIRST_STEPS) for fit in fits]
-    best, best_score = fits[0], _score(sets, fits[0])
-    for fit in fits[1:]:
-        score = _score(sets, fit)
-        best = _either(best, fit, score > best_score)
-        best_score = torch.maximum(best_score, score)
-    best = _numbered(best)
+    starts = _starts(points, mask, n_components)
+    tried = sets.repeated(len(starts))
+    fits = _iterated(tried, _first_fit(tried, torch.cat(starts)), _N_FIRST_STEPS)
+    likeliest = _score(tried, fits).reshape(len(starts), -1).argmax(0)
+    rows = likeliest * len(points) + torch.arange(len(points), device=points.device)
+    best = _numbered(_Fit(*(getattr(fits, f.name)[rows] for f in fields(_Fit))))
     return _described(sets, _iterated(sets, best, _N_STEPS))
 
 
@@ -124,6 +122,10 @@ class _Sets:
         mean = (weight * points).sum((1, 2)) / (n_numbers / points.shape[-1]).unsqueeze(-1)
         spread = (weight * (points - mean[:, None, None])).square().sum((1, 2, 3)) / n_numbers
         return cls(points, weight, mask.any(-1, True).to(points), n_numbers, _small(spread))
+
+    def repeated(self, n: int) -> _Sets:
+        """The data sets, all of them ``n`` times over."""
+        return _Sets(*(torch.cat([getattr(self, f.name)] * n) for f in fields(_Sets)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,15 +219,6 @@ def _traverse(points: Tensor, mask: Tensor, n_components: int, *, far: bool) -> 
         chosen.append(points[batch, (nearest - hidden).argmax(-1)])
         nearest = torch.minimum(nearest, _squares(points, chosen[-1].unsqueeze(-2))[..., 0])
     return torch.stack(chosen, -2)
-
-
-def _either(first: _Fit, second: _Fit, use_second: Tensor) -> _Fit:
-    """Data set by data set, one of two fits."""
-
-    def pick(a: Tensor, b: Tensor) -> Tensor:
-        return torch.where(use_second.reshape(-1, *(1,) * (a.dim() - 1)), b, a)
-
-    return _Fit(*(pick(getattr(first, f.name), getattr(second, f.name)) for f in fields(_Fit)))
 
 
 def _numbered(fit: _Fit) -> _Fit:
