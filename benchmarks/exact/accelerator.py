@@ -11,7 +11,6 @@ from benchmarks.record import Recorder
 from neuroparcel.graph import Observation, analyse
 from neuroparcel.graph.trace import seeded
 from neuroparcel.inference import Schedule, Stage, fit
-from neuroparcel.inference.stages import staged_schedule
 from neuroparcel.inference.trainer import train
 from neuroparcel.models.toys import gaussian_random_effects
 from neuroparcel.parcellation.training import network_model, start
@@ -28,7 +27,7 @@ def run(recorder: Recorder, seed: int) -> None:
     name = torch.cuda.get_device_name().replace(",", "")
     data, _, _ = networks.simulate(seed)
     anchors = networks.kmeans_anchors(data, seed)
-    whole = staged_schedule()
+    whole = networks.SCHEDULE
     with recorder.timed() as clock:
         _train_networks(data.to("cuda"), anchors, whole, seed)
         recorder.add(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -20,27 +22,42 @@ _MAX_BLOCKS = 40
 _N_DRAWS = 4
 
 
+@dataclass(frozen=True, eq=False)
+class Restarts:
+    """Many mean-field runs.
+
+    Attributes
+    ----------
+    bounds : Tensor, shape (batch, restart)
+        Evidence bound of each run, in nats.
+    family : MeanField
+        All runs, the restarts of a data set one after the other.
+    n_steps : Tensor of int, shape (batch * restart,)
+        Steps of each run, over all rates.
+    n_cut : int
+        Runs that still gained when their steps at a rate were used up.
+    """
+
+    bounds: Tensor
+    family: MeanField
+    n_steps: Tensor
+    n_cut: int
+
+
 def run_to_convergence(
     template: ModelTemplate, data: Observation, n_restarts: int, seed: int
-) -> tuple[Tensor, int, MeanField]:
+) -> Restarts:
     """Every run until it gains less than 0.1 nat in 500 steps, at three falling rates.
 
     A run that a block of steps made worse goes back to where it was.
-
-    Returns
-    -------
-    bounds : Tensor, shape (batch, restart)
-        Evidence bound of each run, in nats.
-    n_steps : int
-        Steps of the longest run.
-    family : MeanField
-        All runs, the restarts of a data set one after the other.
     """
     copies = data.take_sets(torch.arange(data.batch_size).repeat_interleave(n_restarts))
+    n_steps = torch.zeros(copies.batch_size, dtype=torch.long)
     with seeded(seed):
         family = MeanField(template, data.plate_sizes, copies.batch_size)
-        n_blocks = sum(_run_rate(template, family, copies, rate) for rate in _RATES)
-    return bounds(template, family, copies).reshape(-1, n_restarts), n_blocks * _BLOCK, family
+        n_cut = sum(_run_rate(template, family, copies, rate, n_steps) for rate in _RATES)
+    found = bounds(template, family, copies).reshape(-1, n_restarts)
+    return Restarts(found, family, n_steps, n_cut)
 
 
 @torch.no_grad()
@@ -51,19 +68,23 @@ def bounds(
     return evidence_bound(template, family(data), data, n_draws, seed=1).nats
 
 
-def _run_rate(template: ModelTemplate, family: MeanField, data: Observation, rate: float) -> int:
+def _run_rate(
+    template: ModelTemplate, family: MeanField, data: Observation, rate: float, n_steps: Tensor
+) -> int:
+    """All runs at one rate; counts their steps, and returns how many were cut short."""
     running = torch.arange(data.batch_size)
-    for block in range(_MAX_BLOCKS):
+    for _ in range(_MAX_BLOCKS):
         part = data.take_sets(running)
         moved = _rows(template, family, part, running)
         before = bounds(template, moved, part, 256)
         _descend(template, moved, part, rate)
         gain = bounds(template, moved, part, 256) - before
         _keep(family, moved, running, gain > 0)
+        n_steps[running] += _BLOCK
         running = running[gain >= _MIN_GAIN]
         if len(running) == 0:
-            return block + 1
-    return _MAX_BLOCKS
+            break
+    return len(running)
 
 
 def _descend(template: ModelTemplate, family: MeanField, data: Observation, rate: float) -> None:

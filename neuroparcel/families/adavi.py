@@ -16,14 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from neuroparcel.distributions.links import Link
-from neuroparcel.errors import DataError
 from neuroparcel.families.base import ConditionedFamily, Draws, Latents, VariationalFamily
 from neuroparcel.graph.model_graph import ModelGraph, Site
 from neuroparcel.graph.observation import Observation
 from neuroparcel.nets.flows import ConditionalFlow, ConditionedFlow, FlowConfig
 from neuroparcel.nets.hierarchical_encoder import EncoderConfig, Encoding, HierarchicalEncoder
 from neuroparcel.nets.matching import matching, renumber
-from neuroparcel.nets.regression import linear_start
 
 
 @dataclass(frozen=True)
@@ -116,10 +114,8 @@ class Adavi(VariationalFamily):
                 mask = data.mask_at(site.hierarchy)
                 summaries.append(_seen_from(encodings, site.hierarchy)[0][mask])
                 targets.append(self._links[site.name].inverse(latents[site.name])[mask])
-            factor = self._factor_of(site)
-            linear_start(
-                factor.shift_linear, factor.scale_linear, torch.cat(summaries), torch.cat(targets)
-            )
+            self._factor_of(site).start(torch.cat(summaries), torch.cat(targets))
+        self.has_started.fill_(True)
 
     def _renumbered(self, latents: Latents, data: Observation) -> Latents:
         n = self.config.encoder.n_components
@@ -133,17 +129,6 @@ class Adavi(VariationalFamily):
         components = [site for site in self.graph.latents if site.event_shape[:1] == (n,)]
         numbered = {s.name: renumber(latents[s.name], order, s.event_shape) for s in components}
         return {**latents, **numbered}
-
-    def check(self, data: Observation) -> None:
-        """Any plate sizes will do; depth and event have to be the model's."""
-        expected = (self.graph.n_plates, self.graph.observed.event_shape)
-        came = (len(data.plate_sizes), tuple(data.values.shape[data.mask.dim() :]))
-        if came != expected:
-            raise DataError(
-                f"'{self.graph.observed.name}' has {expected[0]} plates and events of shape "
-                f"{expected[1]}; these data have {came[0]} and {came[1]}.",
-                "Give data of shape (*plates, *event), outermost plate first.",
-            )
 
     def settings(self) -> dict[str, Any]:
         """Sizes, and the number of anchors; the anchors themselves are weights."""

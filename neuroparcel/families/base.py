@@ -63,10 +63,17 @@ class VariationalFamily(nn.Module, ABC):
         What users and files call the family.
     amortized : bool
         Whether it answers for any observation, or only for the one it was fitted to.
+    has_started : Tensor of bool
+        Whether :meth:`start` has given it weights; they are not thrown away again.
     """
 
     name: ClassVar[str]
     amortized: ClassVar[bool]
+    has_started: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("has_started", torch.tensor(False))
 
     @abstractmethod
     def encode(self, data: Observation) -> tuple[Encoding, ...]:
@@ -82,9 +89,11 @@ class VariationalFamily(nn.Module, ABC):
     def start(self, simulations: Sequence[tuple[Latents, Observation]]) -> None:
         """Sensible weights from simulated pairs of latents and data, before training."""
 
-    @abstractmethod
     def check(self, data: Observation) -> None:
-        """Raise DataError, with what to do, if the family has no answer for ``data``."""
+        """Raise DataError, with what to do, if the family has no answer for ``data``.
+
+        An amortized family answers for any.
+        """
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

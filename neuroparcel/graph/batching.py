@@ -8,6 +8,7 @@ that counts dimensions from the left (``w[0]``), sums over all of them
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 
 from neuroparcel.errors import NotPyramidalError
+from neuroparcel.graph.exchangeability import check_exchangeable
 from neuroparcel.graph.observation import Observation
+from neuroparcel.graph.refusals import is_unexpandable, site_of, unexpandable
 from neuroparcel.graph.trace import seeded
 
 if TYPE_CHECKING:
@@ -27,13 +30,22 @@ _TIP = (
     "Write dimensions from the right (w[..., 0], w.sum(-1)), keep tensors as tensors, and let "
     "shapes broadcast to the left."
 )
+_TIPS = (
+    (
+        r"Boolean value of Tensor",
+        "A Python 'if' on a sampled value takes one branch for all data sets: choose "
+        "elementwise with torch.where(condition, a, b).",
+    ),
+    (r"[Ss]hape|\bsizes?\b|dimension|broadcast|[Ss]calar|\bindex", _TIP),
+)
 
 
 def check_batches(template: ModelTemplate) -> None:
     """Evaluate a few draws and data sets at once and see that they leave one another alone.
 
     The density of one draw of one data set must stay the same when all the
-    others are exchanged for new ones.
+    others are exchanged for new ones. Of a model that passes, the members of each
+    plate are made to change places (:func:`check_exchangeable`).
 
     Parameters
     ----------
@@ -42,8 +54,14 @@ def check_batches(template: ModelTemplate) -> None:
     Raises
     ------
     NotPyramidalError
-        If the model fails on a batch, or a site's density depends on its neighbours there.
+        If the model fails on a batch, or a site's density depends on its neighbours there,
+        or on the order within a plate.
     """
+    _check_neighbours(template)
+    check_exchangeable(template)
+
+
+def _check_neighbours(template: ModelTemplate) -> None:
     try:
         with seeded(0), torch.no_grad():
             latents, data = _simulated(template)
@@ -56,10 +74,20 @@ def check_batches(template: ModelTemplate) -> None:
     except NotPyramidalError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = str(error).partition("\n")[0]
-        raise NotPyramidalError(
-            f"the model cannot be evaluated for several data sets at once: {reason}.", _TIP
-        ) from error
+        raise _translated(error) from error
+
+
+def _translated(error: Exception) -> NotPyramidalError:
+    """The error with the site that was drawn, if one was, and a tip, if one is known."""
+    if is_unexpandable(error):
+        return unexpandable(error)
+    reason = str(error).partition("\n")[0].rstrip(".")
+    site = site_of(error)
+    place = f" (site '{site}')" if site else ""
+    tip = next((tip for pattern, tip in _TIPS if re.search(pattern, reason)), "")
+    return NotPyramidalError(
+        f"the model cannot be evaluated for several data sets at once{place}: {reason}.", tip
+    )
 
 
 def _simulated(template: ModelTemplate) -> tuple[dict[str, Tensor], Observation]:

@@ -71,10 +71,7 @@ class Observation:
 
     def sum_present(self, log_prob: Tensor, hierarchy: int) -> Tensor:
         """Sum (..., batch, *plates) over the plates of a hierarchy, where there is data."""
-        mask = self.mask_at(hierarchy)
-        masked = torch.where(mask, log_prob, torch.zeros_like(log_prob))
-        n_plates = mask.dim() - 1
-        return masked.flatten(-n_plates).sum(-1) if n_plates else masked
+        return sum_where(self.mask_at(hierarchy), log_prob)
 
     def digest(self) -> int:
         """A number that another data set has not (63 bits of SHA-256 of values and mask)."""
@@ -102,3 +99,10 @@ class Observation:
             i.reshape(i.shape[0], *(1,) * p, -1, *(1,) * (n - p - 1)) for p, i in enumerate(index)
         ]
         return Observation(self.values[0][tuple(grids)], self.mask[0][tuple(grids)])
+
+
+def sum_where(mask: Tensor, log_prob: Tensor) -> Tensor:
+    """Sum (..., batch, *plates) over the plates where ``mask`` (batch, *plates) is true."""
+    masked = torch.where(mask, log_prob, torch.zeros_like(log_prob))
+    n_plates = mask.dim() - 1
+    return masked.flatten(-n_plates).sum(-1) if n_plates else masked

@@ -9,6 +9,11 @@ from neuroparcel.errors import NotPyramidalError
 from neuroparcel.graph.model_graph import ModelGraph, Plate, Site
 from neuroparcel.graph.trace import Model, TracedSite, model_parameters
 
+_TIP_LATENT = (
+    "If the others are latents that may be given a value, name the data: "
+    "analyse(model, observed='...')."
+)
+
 
 def build_pyramid(
     sites: Sequence[TracedSite],
@@ -32,7 +37,7 @@ def build_pyramid(
             f"the model has no latent site beside '{observed}'.",
             "There is nothing to infer: give the unknowns priors with pyro.sample.",
         )
-    _check_one_observed([observed, *(site.name for site in latents if site.observed)])
+    _check_one_observed([observed, *(site.name for site in latents if _is_data(site, base))])
     _check_plates(base)
     for site in latents:
         _check_latent(site, base, parents)
@@ -46,15 +51,18 @@ def build_pyramid(
 
 
 def find_observed(sites: Sequence[TracedSite], model: Model) -> str:
-    """Name of the observed site: given data, or named like an argument that defaults to None."""
+    """Name of the observed site: it has data, or takes it from an argument that defaults to None.
+
+    Where no argument is seen to reach a site, a site that is named like one will do.
+    """
+    with_data = [site for site in sites if site.observed or site.fed]
+    candidates = [site.name for site in with_data]
+    levels = {len(site.plates) for site in with_data}
+    _check_one_observed(candidates, _TIP_LATENT if len(levels) > 1 else "")
     optional = {p.name for p in model_parameters(model) if p.default is None}
-    given = [site.name for site in sites if site.observed]
-    named = [site.name for site in sites if site.name in optional]
-    candidates = [site.name for site in sites if site.observed or site.name in optional]
-    if given:
-        _check_one_observed(candidates)
-    if len(candidates) == 1:
-        return candidates[0]
+    named = candidates or [site.name for site in sites if site.name in optional]
+    if len(named) == 1:
+        return named[0]
     names = ", ".join(named or (site.name for site in sites))
     raise NotPyramidalError(
         f"cannot tell which of the sites {names} is observed.",
@@ -63,11 +71,17 @@ def find_observed(sites: Sequence[TracedSite], model: Model) -> str:
     )
 
 
-def _check_one_observed(names: Sequence[str]) -> None:
+def _is_data(site: TracedSite, base: TracedSite) -> bool:
+    """A latent may take a value from an argument too, but none stands beside the data."""
+    return site.observed or (site.fed and site.plates == base.plates)
+
+
+def _check_one_observed(names: Sequence[str], tip: str = "") -> None:
     if len(names) > 1:
         raise NotPyramidalError(
             f"the model observes {len(names)} sites: {', '.join(names)}.",
-            "A pyramid has one observed site: join them into one event, or model one at a time.",
+            "A pyramid has one observed site: join them into one event, or model one at a time. "
+            + tip,
         )
 
 

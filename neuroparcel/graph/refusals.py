@@ -7,6 +7,7 @@ it stands, with the name of the site.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -60,6 +61,31 @@ class Refusals(Messenger):
 def is_deterministic(msg: Message) -> bool:
     """Whether the site only records a value (``pyro.deterministic``)."""
     return bool(msg["infer"].get("_deterministic", False))
+
+
+def site_of(error: Exception) -> str:
+    """Name of the site at which Pyro's handlers stopped; empty for the model's own lines."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        message = frame.f_locals.get("msg")
+        if frame.f_code.co_name == "apply_stack" and message and message["type"] == "sample":
+            return str(message["name"])
+    return ""
+
+
+def is_unexpandable(error: Exception) -> bool:
+    """Whether torch says that a distribution has no ``expand`` of its own."""
+    return isinstance(error, NotImplementedError) and ".expand()" in str(error)
+
+
+def unexpandable(error: Exception) -> NotPyramidalError:
+    """What to say then: LKJ of Pyro is the usual case."""
+    site = site_of(error)
+    reason = str(error).partition("\n")[0].rstrip(".")
+    return NotPyramidalError(
+        f"the distribution of site '{site}' cannot be repeated over plates and data sets: "
+        f"{reason}.",
+        "Give its class an .expand method, or use another one (for LKJ, use LKJCholesky).",
+    )
 
 
 def _check_plates(msg: Message) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from neuroparcel.errors import NotPyramidalError
 from neuroparcel.graph.batching import check_batches
 from neuroparcel.graph.model_graph import ModelGraph, Site
-from neuroparcel.graph.observation import Observation
+from neuroparcel.graph.observation import Observation, sum_where
 from neuroparcel.graph.pyramid import build_pyramid, find_observed
 from neuroparcel.graph.trace import Model, direct_parents, plate_arguments, stable_sites
 
@@ -63,6 +63,45 @@ class ModelTemplate:
                 self.model(**self.arguments(data.plate_sizes))
             return {name: self._masked_sum(given.log_prob(name), name, data) for name in values}
 
+    def complete(self, latents: Mapping[str, Tensor], data: Observation) -> dict[str, Tensor]:
+        """Ground variables without any data, drawn from the model given their parents.
+
+        Their posterior is exactly that, so no family has to learn it.
+
+        Parameters
+        ----------
+        latents : mapping of site name to Tensor, shape (draw, batch, *plates, *event)
+            Kept where there is data.
+        data : Observation
+            Gives the mask.
+        """
+        filled = _Filled(
+            {name: self._spread(value, name) for name, value in latents.items()},
+            {site.name: self._spread_mask(site, data) for site in self.graph.latents},
+        )
+        with torch.no_grad(), pyro.validation_enabled(False), filled, _on(data.values.device):
+            self.model(**self.arguments(data.plate_sizes))
+        return {name: filled.values[name].reshape(value.shape) for name, value in latents.items()}
+
+    def missing_log_prob(
+        self, latents: Mapping[str, Tensor], data: Observation
+    ) -> dict[str, Tensor]:
+        """Log density of the ground variables without any data, given their parents.
+
+        Shapes as in :meth:`log_prob`; sites with data everywhere have zeros.
+        """
+        given = {name: self._spread(value, name) for name, value in latents.items()}
+        given[self.graph.observed.name] = data.values
+        with pyro.validation_enabled(False):
+            with _Given(given) as model, _on(data.values.device):
+                self.model(**self.arguments(data.plate_sizes))
+            return {
+                site.name: self._masked_sum(
+                    model.log_prob(site.name), site.name, data, ~data.mask_at(site.hierarchy)
+                )
+                for site in self.graph.latents
+            }
+
     def simulate(
         self,
         plate_sizes: tuple[int, ...],
@@ -93,6 +132,8 @@ class ModelTemplate:
             for site in self.graph.latents
         }
         values = nodes[self.graph.observed.name]["value"]
+        if not values.is_floating_point():  # counts and classes: networks read numbers
+            values = values.to(torch.get_default_dtype())
         return latents, Observation.complete(values, len(self.graph.observed.event_shape))
 
     def priors(
@@ -169,13 +210,20 @@ class ModelTemplate:
         plates = plate_sizes[: self.graph.n_plates - site.hierarchy]
         return value.reshape(batch_size, *plates, *site.event_shape)
 
-    def _masked_sum(self, log_prob: Tensor, name: str, data: Observation) -> Tensor:
-        site = self.graph.site(name)
+    def _spread_mask(self, site: Site, data: Observation) -> Tensor:
+        """Which ground variables of a site have data, in Pyro's shape."""
         mask = data.mask_at(site.hierarchy)
+        return mask.reshape(*mask.shape, *(1,) * (site.hierarchy + len(site.event_shape)))
+
+    def _masked_sum(
+        self, log_prob: Tensor, name: str, data: Observation, mask: Tensor | None = None
+    ) -> Tensor:
+        site = self.graph.site(name)
+        mask = data.mask_at(site.hierarchy) if mask is None else mask
         plates = (*mask.shape[1:], *(1,) * site.hierarchy)
         lead = log_prob.shape[: log_prob.dim() - self.graph.n_plates]
         log_prob = log_prob.expand(*lead, *plates).reshape(*lead, *mask.shape[1:])
-        return data.sum_present(log_prob, site.hierarchy)
+        return sum_where(mask, log_prob)
 
 
 def analyse(model: Model, observed: str | None = None) -> ModelTemplate:
@@ -252,6 +300,27 @@ class _Given(Messenger):
 
     def log_prob(self, name: str) -> Tensor:
         return self._distributions[name].log_prob(self._values[name])
+
+
+class _Filled(Messenger):
+    """Latents keep their value where there is data, and are drawn elsewhere."""
+
+    def __init__(self, given: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._given, self._present = given, present
+        self.values: dict[str, Tensor] = {}
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        name = msg["name"]
+        if name not in self._given:
+            return
+        given, fn = self._given[name], msg["fn"]
+        batch = given.shape[: given.dim() - len(fn.event_shape)]
+        # A site without parents has no dimensions of draws yet: each needs one of its own.
+        drawn = fn.expand(torch.broadcast_shapes(fn.batch_shape, batch)).sample()
+        msg["value"] = torch.where(self._present[name], given, drawn)
+        msg["done"] = True
+        self.values[name] = msg["value"]
 
 
 class _Proposed(Messenger):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,13 +14,19 @@ import torch
 from pyro import poutine
 from pyro.infer.inspect import TrackProvenance
 from pyro.ops.provenance import get_provenance
+from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
-from torch import nn
+from torch import Tensor, nn
 from torch.distributions import constraints
 
 from neuroparcel.distributions.supports import VaryingSupportError, ground_support
 from neuroparcel.errors import NotPyramidalError
-from neuroparcel.graph.refusals import Refusals, is_deterministic
+from neuroparcel.graph.refusals import (
+    Refusals,
+    is_deterministic,
+    is_unexpandable,
+    unexpandable,
+)
 
 Model = Callable[..., Any]
 
@@ -43,6 +50,8 @@ class TracedSite:
         Name of its class.
     moving : str
         Why the support is not one and the same, such as "between runs"; else empty.
+    fed : bool
+        Whether an argument that defaults to None gives its value.
     """
 
     name: str
@@ -53,6 +62,7 @@ class TracedSite:
     observed: bool
     distribution: str
     moving: str = ""
+    fed: bool = False
 
 
 @contextmanager
@@ -79,7 +89,12 @@ def trace_sites(model: Model, seed: int = 0, **arguments: Any) -> tuple[TracedSi
         Refusals(),
         poutine.trace() as tracer,  # as a context it leaves the messages of errors alone
     ):
-        model(**arguments)
+        try:
+            model(**arguments)
+        except NotImplementedError as error:
+            if is_unexpandable(error):
+                raise unexpandable(error) from error
+            raise
     return tuple(_traced(node) for node in _random_nodes(tracer.trace.nodes))
 
 
@@ -102,22 +117,103 @@ def stable_sites(model: Model) -> tuple[TracedSite, ...]:
                 "Control flow that depends on sampled values cannot be analysed: "
                 "write the model with a fixed structure.",
             )
-    return tuple(_with_all_supports(runs) for runs in zip(first, *others, strict=True))
+    fed = fed_sites(model)
+    return tuple(
+        replace(_with_all_supports(runs), fed=runs[0].name in fed)
+        for runs in zip(first, *others, strict=True)
+    )
+
+
+def fed_sites(model: Model) -> frozenset[str]:
+    """Sites that take their values from arguments with the default None.
+
+    Each such argument is given values that sites have drawn, the last first, until
+    it turns a site into an observed one.
+    """
+    with seeded(0):
+        nodes = _trace(model)
+    drawn = [node["value"] for node in reversed(nodes) if not node["is_observed"]]
+    found: set[str] = set()
+    for parameter in model_parameters(model):
+        if parameter.default is None:
+            attempts = (_observed_with(model, parameter.name, value) for value in drawn)
+            found |= next((sites for sites in attempts if sites), set())
+    return frozenset(found) - {node["name"] for node in nodes if node["is_observed"]}
 
 
 def direct_parents(model: Model, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """For each site the sites that its distribution depends on directly."""
     with seeded(0), torch.no_grad(), pyro.validation_enabled(False):
-        with TrackProvenance(), poutine.trace() as tracer:
-            model()
-        found = {
-            node["name"]: get_provenance(node["fn"].log_prob(node["value"]))
-            for node in _random_nodes(tracer.trace.nodes)
-        }
+        found: Mapping[str, Set[str]]
+        try:
+            found = _provenance(model)
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            # Pyro cannot follow its marks through some samplers, such as the Multinomial's.
+            found = _influences(model)
     return {
         name: tuple(parent for parent in names if parent in found[name] and parent != name)
         for name in names
     }
+
+
+def _provenance(model: Model) -> dict[str, frozenset[str]]:
+    """For each site the sites whose marks arrive in its density."""
+    with TrackProvenance():
+        nodes = _trace(model)
+    return {node["name"]: get_provenance(node["fn"].log_prob(node["value"])) for node in nodes}
+
+
+def _influences(model: Model) -> dict[str, set[str]]:
+    """For each site the sites that change its density when they take another value."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for _ in range(_N_RUNS):  # a value may have no effect in a part of its range
+        nodes = _trace(model)
+        values = {node["name"]: node["value"] for node in nodes}
+        before = _densities(model, values, values)
+        for node in nodes:
+            after = _densities(model, {**values, node["name"]: node["fn"]()}, values)
+            for name in after:
+                if not torch.equal(before[name].nan_to_num(), after[name].nan_to_num()):
+                    found[name].add(node["name"])
+    return found
+
+
+def _densities(
+    model: Model, given: Mapping[str, Tensor], at: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Log densities at some values, of distributions that others have led to."""
+    with _Given(given):
+        nodes = _trace(model)
+    return {node["name"]: node["fn"].log_prob(at[node["name"]]) for node in nodes}
+
+
+class _Given(Messenger):
+    """Every sample site takes the given value, an observed one too."""
+
+    def __init__(self, values: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._values = values
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        if msg["name"] in self._values:
+            msg["value"] = self._values[msg["name"]]
+            msg["done"] = True
+
+
+def _trace(model: Model) -> list[dict[str, Any]]:
+    with torch.no_grad(), poutine.trace() as tracer:
+        model()
+    return _random_nodes(tracer.trace.nodes)
+
+
+def _observed_with(model: Model, argument: str, value: Tensor) -> set[str]:
+    """Sites that have data once an argument has this value; none if the model fails on it."""
+    given: dict[str, Any] = {argument: value}
+    try:
+        sites = trace_sites(model, **given)
+    except Exception:  # what is no data argument may do anything with a tensor
+        return set()
+    return {site.name for site in sites if site.observed}
 
 
 def plate_arguments(model: Model) -> dict[str, str]:
@@ -125,6 +221,11 @@ def plate_arguments(model: Model) -> dict[str, str]:
 
     Each integer default is raised by one in turn; the plate that grows by one
     belongs to it.
+
+    Raises
+    ------
+    NotPyramidalError
+        If one argument sets the sizes of several plates.
     """
     sizes = _plate_sizes(trace_sites(model))
     found: dict[str, str] = {}
@@ -134,7 +235,13 @@ def plate_arguments(model: Model) -> dict[str, str]:
         except (RuntimeError, ValueError, TypeError, IndexError):
             continue  # an integer that is no plate size may be tied to other shapes
         grown = [name for name in sizes if changed.get(name) == sizes[name] + 1]
-        if len(grown) == 1:
+        if len(grown) > 1:
+            raise NotPyramidalError(
+                f"the argument '{argument}' sets the sizes of {len(grown)} plates: "
+                f"{', '.join(grown)}.",
+                "Give each plate an integer argument of its own: their sizes vary independently.",
+            )
+        if grown:
             found.setdefault(grown[0], argument)
     return found
 

@@ -1,5 +1,6 @@
 """Training an amortized posterior and asking it questions."""
 
+from neuroparcel.graph.trace import seeded
 from neuroparcel.inference.calibration import Calibration, simulation_based_calibration
 from neuroparcel.inference.diagnostics import evidence_bound, pareto_k
 from neuroparcel.inference.posterior import AmortizedPosterior, Posterior
@@ -21,5 +22,6 @@ __all__ = [
     "load_posterior",
     "pareto_k",
     "save_posterior",
+    "seeded",
     "simulation_based_calibration",
 ]

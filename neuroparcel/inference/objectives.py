@@ -70,6 +70,7 @@ OBJECTIVES: dict[str, Objective] = {
     "forward-kl": _forward_kl,
     "symmetric-kl": _symmetric_kl,
 }
+NEED_LATENTS = ("forward-kl", "symmetric-kl")
 
 
 def _per_element(log_prob: Mapping[str, Tensor], batch: Batch) -> Tensor:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from neuroparcel.errors import DataError
+from neuroparcel.errors import DataError, OptionError
 from neuroparcel.families.base import ConditionedFamily, VariationalFamily
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.template import ModelTemplate
 from neuroparcel.graph.trace import seeded
+from neuroparcel.inference.diagnostics import evidence_bound
+from neuroparcel.inference.observing import Data, observe
 from neuroparcel.inference.refinement import refine_encodings
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.nets.hierarchical_encoder import Encoding
@@ -41,11 +43,26 @@ class Posterior:
     conditioned: ConditionedFamily
     encodings: tuple[Encoding, ...]
 
+    def __repr__(self) -> str:
+        sizes = dict(
+            zip(reversed(list(self.template.graph.sizes)), self.data.plate_sizes, strict=True)
+        )
+        sites = ", ".join(site.name for site in self.template.graph.latents)
+        return f"Posterior of {sites} for plates {sizes}"
+
     @torch.no_grad()
     def sample(self, n_draws: int, seed: int = 0) -> dict[str, Tensor]:
-        """Joint draws of every site, shape (draw, *plates, *event)."""
+        """Joint draws of every site, shape (draw, *plates, *event).
+
+        Ground variables without any data below them are drawn from the model, given
+        their parents. The same seed gives the same draws.
+        """
+        if n_draws < 1:
+            raise OptionError(f"{n_draws} draws were asked for.", "Ask for at least one.")
         with seeded(seed):
             values = self.conditioned.rsample(n_draws).values
+            if self._lacks_data:
+                values = self.template.complete(values, self.data)
         return {name: value[:, 0] for name, value in values.items()}
 
     @torch.no_grad()
@@ -60,27 +77,52 @@ class Posterior:
         -------
         Tensor, shape (draw,)
         """
-        missing = [s.name for s in self.template.graph.latents if s.name not in values]
+        self._check_values(values)
+        joint = {name: value.unsqueeze(1) for name, value in values.items()}
+        terms = list(self.conditioned.log_prob(joint).values())
+        if self._lacks_data:
+            terms += self.template.missing_log_prob(joint, self.data).values()
+        return torch.stack([term[:, 0] for term in terms]).sum(0)
+
+    def mean(self, site: str, n_draws: int = 256, seed: int = 0) -> Tensor:
+        """Posterior mean of one site, shape (*plates, *event)."""
+        names = [known.name for known in self.template.graph.latents]
+        if site not in names:
+            raise OptionError(
+                f"the model has no latent site '{site}'.", f"Choose one of {', '.join(names)}."
+            )
+        return self.sample(n_draws, seed)[site].mean(0)
+
+    def elbo(self, n_draws: int = 64, seed: int = 0) -> float:
+        """Evidence lower bound in nats, by Monte Carlo.
+
+        See :func:`neuroparcel.inference.diagnostics.evidence_bound` for its error.
+        """
+        with torch.no_grad():
+            bound = evidence_bound(self.template, self.conditioned, self.data, n_draws, seed)
+        return float(bound.nats[0])
+
+    @property
+    def _lacks_data(self) -> bool:
+        return not bool(self.data.mask_at(1).all())
+
+    def _check_values(self, values: Mapping[str, Tensor]) -> None:
+        graph = self.template.graph
+        missing = [s.name for s in graph.latents if s.name not in values]
         if missing:
             raise DataError(
                 f"the density of joint draws needs every site; {', '.join(missing)} missing.",
                 "Give all sites, in the shapes that sample() returns.",
             )
-        by_site = self.conditioned.log_prob({n: v.unsqueeze(1) for n, v in values.items()})
-        return torch.stack([value[:, 0] for value in by_site.values()]).sum(0)
-
-    def mean(self, site: str, n_draws: int = 256, seed: int = 0) -> Tensor:
-        """Posterior mean of one site, shape (*plates, *event)."""
-        return self.sample(n_draws, seed)[site].mean(0)
-
-    @torch.no_grad()
-    def elbo(self, n_draws: int = 64, seed: int = 0) -> float:
-        """Evidence lower bound in nats, by Monte Carlo."""
-        with seeded(seed):
-            draws = self.conditioned.rsample(n_draws)
-        joint = self.template.log_prob(draws.values, self.data)
-        bound = sum(joint[name] for name in joint) - sum(draws.log_prob.values())
-        return float(torch.as_tensor(bound).mean())
+        sizes = self.data.plate_sizes
+        for site in graph.latents:
+            expected = (*sizes[: graph.n_plates - site.hierarchy], *site.event_shape)
+            if tuple(values[site.name].shape[1:]) != expected:
+                raise DataError(
+                    f"'{site.name}' has the shape {tuple(values[site.name].shape)}, expected "
+                    f"(draw, {', '.join(map(str, expected))}).",
+                    "Give all sites, in the shapes that sample() returns.",
+                )
 
     def to_inference_data(self, n_draws: int = 1000, seed: int = 0) -> arviz.InferenceData:
         """Draws and data for arviz; dimensions carry the names of the plates.
@@ -122,13 +164,24 @@ class AmortizedPosterior:
     family: VariationalFamily
     history: TrainingHistory | None = None
 
+    def __repr__(self) -> str:
+        n_steps = len(self.history.loss) if self.history is not None else 0
+        trained = f", trained for {n_steps} steps" if n_steps else ""
+        sites = ", ".join(site.name for site in self.template.graph.latents)
+        return f"AmortizedPosterior ({self.family.name}) of {sites}{trained}"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and where data are brought to."""
+        return next(self.family.parameters()).device
+
     @torch.no_grad()
-    def __call__(self, data: Tensor | Observation, population: Encoding | None = None) -> Posterior:
+    def __call__(self, data: Data, population: Encoding | None = None) -> Posterior:
         """Condition on a data set.
 
         Parameters
         ----------
-        data : Tensor, shape (*plates, *event), or Observation (batch of one)
+        data : Tensor or ndarray, shape (*plates, *event), or Observation (batch of one)
             Outermost plate first, of any plate sizes. NaN marks what is missing.
         population : Encoding, optional
             Encoding of the top hierarchy of an earlier data set. Its sites keep
@@ -148,7 +201,7 @@ class AmortizedPosterior:
 
     def refine(
         self,
-        data: Tensor | Observation,
+        data: Data,
         steps: int = 200,
         *,
         learning_rate: float = 0.02,
@@ -159,6 +212,8 @@ class AmortizedPosterior:
 
         Not amortized: seconds for each data set. The weights are not touched.
         """
+        if steps < 0:
+            raise OptionError(f"{steps} steps of refinement.", "Give 0 or more.")
         observation = self._observe(data)
         with torch.no_grad():
             encodings = self.family.encode(observation)
@@ -179,25 +234,15 @@ class AmortizedPosterior:
         conditioned = self.family.condition(encodings, data)
         return Posterior(self.template, data, conditioned, tuple(encodings))
 
-    def _observe(self, data: Tensor | Observation) -> Observation:
-        weight = next(self.family.parameters())
-        if not isinstance(data, Observation):
-            event_dim = len(self.template.graph.observed.event_shape)
-            data = Observation.single(torch.as_tensor(data).to(weight), event_dim)
-        if data.batch_size != 1:
+    def _observe(self, data: Data) -> Observation:
+        observation = observe(self.template, data, next(self.family.parameters()))
+        if observation.batch_size != 1:
             raise DataError(
-                f"a posterior is of one data set; these are {data.batch_size}.",
+                f"a posterior is of one data set; these are {observation.batch_size}.",
                 "Give them one after the other, or condition posterior.family on the batch.",
             )
-        data = data.to(weight.device)
-        if not bool(torch.isfinite(data.values).all()):
-            raise DataError(
-                "the data hold values that are infinite, or not numbers where the mask says data.",
-                "Mark what is missing: NaN in a plain tensor, the mask of an Observation.",
-            )
-        self.family.check(data)
-        self.template.arguments(data.plate_sizes)
-        return data
+        self.family.check(observation)
+        return observation
 
 
 def _ones(data: Observation) -> tuple[int, ...]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from neuroparcel.errors import OptionError
 from neuroparcel.types import FloatArray, IntArray
+
+OBJECTIVE_NAMES = ("map", "unregularised-elbo", "reverse-kl", "forward-kl", "symmetric-kl")
+"""Keys of :data:`neuroparcel.inference.objectives.OBJECTIVES`, which is heavy to import."""
 
 _MIN_STEPS = 200  # of a last stage that convergence is judged on
 
@@ -27,8 +31,13 @@ class Stage:
     n_draws : int
         Draws of the posterior a data set.
     patience : int, optional
-        Checks of the validation loss (20 a stage) without a new best, after which the
-        stage ends early; it then ends with its best weights.
+        Checks of the stage's own objective on validation data (20 a stage) without a new
+        best, after which the stage ends early; it then ends with its best weights.
+
+    Raises
+    ------
+    OptionError
+        If the objective is unknown, nothing is trained, or a number is out of range.
     """
 
     name: str
@@ -45,13 +54,43 @@ class Stage:
                 f"stage '{self.name}' has {self.n_steps} steps and {self.n_draws} draws.",
                 "Give at least one of each.",
             )
+        if self.objective not in OBJECTIVE_NAMES:
+            raise OptionError(
+                f"stage '{self.name}' has the unknown objective '{self.objective}'.",
+                f"Choose one of {', '.join(OBJECTIVE_NAMES)}.",
+            )
+        if not isinstance(self.trains, tuple) or not self.trains:
+            raise OptionError(
+                f"stage '{self.name}' trains {self.trains!r}, which is no tuple of group names.",
+                'Give at least one, as in trains=("encoder", "shift").',
+            )
+        if not 0 < self.learning_rate < math.inf:
+            raise OptionError(
+                f"stage '{self.name}' has the learning rate {self.learning_rate}.",
+                "Give a number above 0, such as 2e-3.",
+            )
+        if self.patience is not None and self.patience < 1:
+            raise OptionError(
+                f"stage '{self.name}' has a patience of {self.patience} checks.",
+                "Give at least 1, or None for a stage that does not stop early.",
+            )
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Stages, one after the other."""
+    """Stages, one after the other; at least one.
+
+    Raises
+    ------
+    OptionError
+        If there is none.
+    """
 
     stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise OptionError("a schedule has no stage.", "Give at least one.")
 
     @property
     def n_steps(self) -> int:
@@ -104,7 +143,8 @@ class TrainingHistory:
         Nats per observed element, of the batch.
     validation_step : (check,) int
     validation_loss : (check,) float
-        Reverse KL of the validation data, with the same noise at every check.
+        Of the validation data, with the same noise at every check: reverse KL, or the
+        stage's own objective where it has patience. NaN where it cannot be computed.
     """
 
     step: IntArray
@@ -118,6 +158,12 @@ class TrainingHistory:
         lengths = {len(self.step), len(self.stage), len(self.objective), len(self.loss)}
         if len(lengths) != 1:
             raise ValueError(f"the columns of a history differ in length: {sorted(lengths)}")
+
+    def __repr__(self) -> str:
+        """Its length, its stages and where it ended, not thousands of entries."""
+        stages = ", ".join(dict.fromkeys(self.stage)) or "none"
+        last = f"{self.loss[-1]:.4g}" if len(self.loss) else "none"
+        return f"TrainingHistory({len(self.loss)} steps; stages: {stages}; last loss: {last})"
 
     def last_gain(self) -> float:
         """Nats by which the validation loss fell over the last half of the last stage.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -16,23 +17,24 @@ from neuroparcel.families.mean_field import MeanField
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.template import ModelTemplate
 from neuroparcel.graph.trace import seeded
-from neuroparcel.inference.data import Fixed, PlateRanges, Simulations, TrainingStream
+from neuroparcel.inference.data import Batch, Fixed, PlateRanges, Simulations, TrainingStream
 from neuroparcel.inference.device import choose_device
-from neuroparcel.inference.distributed import process_group
+from neuroparcel.inference.distributed import local_device, process_group
+from neuroparcel.inference.observing import Data, observe
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.inference.stages import Schedule, Stage
 from neuroparcel.inference.trainer import Progress, TrainingLimits, train
 
 _N_STARTS = 40  # simulated batches that the affine blocks are regressed on
 
-PlateSizes = Mapping[str, int | tuple[int, int]]
+PlateSizes = Mapping[str, int | Sequence[int]]
 
 
 def fit(
     template: ModelTemplate,
     family: str | VariationalFamily = "adavi",
     *,
-    data: Tensor | Observation | None = None,
+    data: Data | None = None,
     plate_sizes: PlateSizes | None = None,
     schedule: Schedule | None = None,
     seed: int = 0,
@@ -51,7 +53,7 @@ def fit(
         ``adavi``: amortized, trained on simulated data. ``mean-field`` (factors of the
         priors' parametric forms) and ``auto-normal`` (Pyro's guide): fitted to ``data``
         alone. Or a family that you made, with sizes of your choice.
-    data : Tensor, shape (*plates, *event), or Observation, optional
+    data : Tensor or ndarray, shape (*plates, *event), or Observation, optional
         For the families that are not amortized, and only for them.
     plate_sizes : mapping of plate name to int or (int, int), optional
         Sizes to train an amortized family on; a pair is a range that each batch draws
@@ -91,11 +93,16 @@ def fit(
     >>> posterior(torch.randn(30, 20, 2)).mean("group_mean").shape
     torch.Size([30, 2])
     """
-    with process_group():
-        device = choose_device(str(device))
-        observation = _observe(template, data, device)
+    if not isinstance(template, ModelTemplate):
+        raise OptionError(
+            "fit wants the template of a model, not the model.", "Give analyse(model)."
+        )
+    device = local_device(choose_device(str(device)))
+    with process_group(device):
         with seeded(seed):
-            built = _build(template, family, observation).to(device)
+            like = _probe(template, device)
+            observation = None if data is None else observe(template, data, like)
+            built = _build(template, family, observation).to(like)
             stream, validation = _training_data(template, built, observation, plate_sizes, device)
         history = train(
             built,
@@ -140,7 +147,7 @@ def _build(
     template: ModelTemplate, family: str | VariationalFamily, data: Observation | None
 ) -> VariationalFamily:
     if isinstance(family, VariationalFamily):
-        return family
+        return deepcopy(family)
     if family == Adavi.name:
         return Adavi(template.graph)
     if family not in (MeanField.name, PyroAutoNormal.name):
@@ -161,7 +168,7 @@ def _training_data(
     data: Observation | None,
     plate_sizes: PlateSizes | None,
     device: torch.device,
-) -> tuple[TrainingStream, Observation]:
+) -> tuple[TrainingStream, Observation | Batch]:
     """What the family trains on, and what its loss is followed on."""
     if isinstance(family, NonAmortizedFamily):
         if data is None or plate_sizes is not None:
@@ -178,11 +185,11 @@ def _training_data(
         )
     ranges = PlateRanges(_bounds(template, plate_sizes or {}), max_batch=32)
     simulations = Simulations(template, ranges, device=device)
-    starts = [simulations.draw() for _ in range(_N_STARTS)]
-    family.start([(batch.latents or {}, batch.data) for batch in starts])
+    if not bool(family.has_started):
+        starts = [simulations.draw() for _ in range(_N_STARTS)]
+        family.start([(batch.latents or {}, batch.data) for batch in starts])
     largest = PlateRanges(tuple((high, high) for _, high in ranges.bounds), max_batch=64)
-    sizes, n = largest.draw()
-    return simulations, template.simulate(sizes, n, device=device)[1]
+    return simulations, Simulations(template, largest, device=device).draw()
 
 
 def _bounds(template: ModelTemplate, plate_sizes: PlateSizes) -> tuple[tuple[int, int], ...]:
@@ -197,24 +204,23 @@ def _bounds(template: ModelTemplate, plate_sizes: PlateSizes) -> tuple[tuple[int
     for name, plate in plates.items():
         varied = (max(1, plate.size // 2), 2 * plate.size) if plate.argument else plate.size
         size = plate_sizes.get(name, varied)
-        low, high = size if isinstance(size, tuple) else (size, size)
-        if not 1 <= low <= high:
+        pair = (size, size) if isinstance(size, int) else tuple(size)
+        whole = len(pair) == 2 and all(isinstance(one, int) for one in pair)
+        if not (whole and 1 <= pair[0] <= pair[1]):
             raise OptionError(
-                f"plate '{name}' cannot have {low} to {high} members.",
+                f"plate '{name}' cannot have {' to '.join(map(str, pair))} members.",
                 "Give a size of at least 1, or a pair (smallest, largest).",
             )
+        low, high = pair
         bounds.append((low, high))
     template.arguments(tuple(high for _, high in bounds))
     return tuple(bounds)
 
 
-def _observe(
-    template: ModelTemplate, data: Tensor | Observation | None, device: torch.device
-) -> Observation | None:
-    if data is None or isinstance(data, Observation):
-        return data.to(device) if data is not None else None
-    values = torch.as_tensor(data, dtype=torch.get_default_dtype())
-    return Observation.single(values, len(template.graph.observed.event_shape)).to(device)
+def _probe(template: ModelTemplate, device: torch.device) -> Tensor:
+    """A value of the observed site: it has the dtype that the model computes in."""
+    sizes = tuple(plate.size for plate in reversed(template.graph.plates))
+    return template.simulate(sizes, 1, device=device)[1].values
 
 
 def _groups(family: VariationalFamily) -> tuple[str, ...]:

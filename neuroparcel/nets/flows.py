@@ -22,6 +22,7 @@ from zuko.lazy import LazyTransform
 from zuko.transforms import ComposedTransform, MonotonicAffineTransform, MonotonicRQSTransform
 
 from neuroparcel.errors import OptionError
+from neuroparcel.nets.regression import linear_start
 
 _N_BINS = 8
 _SPLINE = [(_N_BINS,), (_N_BINS,), (_N_BINS - 1,)]
@@ -117,8 +118,9 @@ class ConditionalFlow(nn.Module):
     """Affine block on top of a coupling flow (ADAVI, appendix F.2).
 
     The shift has a linear part on the plain summaries, so that a shrunken
-    average is one matrix away; a small network adds the rest. The couplings
-    start as the identity.
+    average is one matrix away; a small network adds the rest. Both are in units
+    that the coordinates had when training started. The couplings start as the
+    identity.
 
     Parameters
     ----------
@@ -129,9 +131,14 @@ class ConditionalFlow(nn.Module):
     config : FlowConfig
     """
 
+    centre: Tensor
+    log_unit: Tensor
+
     def __init__(self, n: int, n_summary: int, n_context: int, config: FlowConfig) -> None:
         super().__init__()
         self.n = n
+        self.register_buffer("centre", torch.zeros(n))
+        self.register_buffer("log_unit", torch.zeros(n))
         self.shift_linear, self.scale_linear = nn.Linear(n_summary, n), nn.Linear(n_summary, n)
         self.shift_network = _network(n_context, config.hidden, n)
         self.scale_network = _network(n_context, config.hidden, n)
@@ -148,11 +155,21 @@ class ConditionalFlow(nn.Module):
     ) -> ConditionedFlow:
         """Condition on summaries (batch..., n_summary) and context (batch..., n_context)."""
         shift = self.shift_linear(summary) + self.shift_network(context)
-        log_scale = self.scale_linear(summary) + self.scale_network(context)
+        shift = self.centre + self.log_unit.exp() * shift
+        log_scale = self.log_unit + self.scale_linear(summary) + self.scale_network(context)
         transform = None
         if not affine_only and len(self.couplings) > 0:
             transform = ComposedTransform(*(coupling(context) for coupling in self.couplings))
         return ConditionedFlow(shift, log_scale, transform, self._mixing(context))
+
+    @torch.no_grad()
+    def start(self, summaries: Tensor, targets: Tensor) -> None:
+        """Regress targets (row, n) on summaries (row, n_summary), in the targets' own units."""
+        centre, spread = targets.mean(0), targets.std(0)
+        self.centre.copy_(centre)
+        self.log_unit.copy_(torch.where(spread > 0, spread, 1.0).log())
+        standardised = (targets - self.centre) * (-self.log_unit).exp()
+        linear_start(self.shift_linear, self.scale_linear, summaries, standardised)
 
     def _mixing(self, context: Tensor) -> Tensor | None:
         if self.mixing_network is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from neuroparcel.nets.attention import SetTransformer
 from neuroparcel.nets.chunked import CHUNK_SIZE, over_sets
 from neuroparcel.nets.clustering import ClusteredMoments
 from neuroparcel.nets.quantiles import MomentsAndQuantiles
-from neuroparcel.nets.summaries import AnchoredMoments, Moments, SetSummary, Standardise
+from neuroparcel.nets.summaries import AnchoredMoments, Moments, SetSummary, Standardise, Units
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ class HierarchicalEncoder(nn.Module):
             below = summaries[-1].n_outputs
             summaries.append(Moments(below, first.block_sizes, config.chunk_size))
             transformers.append(_transformer(below + config.size, config))
+        # Anchors are in the units of the data, which then have to stay.
+        shared = config.n_components is not None
+        self.units = None if anchors is not None else Units(n_features, shared=shared)
         self.summaries = nn.ModuleList(summaries)
         self.transformers = nn.ModuleList(transformers)
         self.standardise = nn.ModuleList(Standardise(s.n_outputs) for s in summaries)
@@ -118,7 +122,7 @@ class HierarchicalEncoder(nn.Module):
 
     def forward(self, data: Observation) -> tuple[Encoding, ...]:
         """Encodings of hierarchy 1, 2, ..., number of plates."""
-        raw = tokens = data.values.reshape(*data.mask.shape, -1)
+        raw = tokens = self._elements(data)
         encodings: list[Encoding] = []
         for level in range(len(self.summaries)):
             mask = data.mask_at(level)
@@ -139,8 +143,10 @@ class HierarchicalEncoder(nn.Module):
             transformer.compile(dynamic=True, backend=backend)
 
     def _summarise(self, level: int, raw: Tensor, mask: Tensor) -> Tensor:
-        # Data are finite; a summary is NaN where its set was too small to define it.
-        defined = torch.nan_to_num(raw) if level else raw
+        defined = raw
+        if level:  # a summary is NaN where its set was too small to define it
+            neutral = cast(Standardise, self.standardise[level - 1]).mean
+            defined = torch.where(raw.isnan(), neutral, raw)
         if level == 0 and self.n_components is not None:
             return self.summaries[0](defined, mask)  # the sets of a data set are read together
         return over_sets(self.summaries[level], defined, mask, self.chunk_size)
@@ -153,6 +159,9 @@ class HierarchicalEncoder(nn.Module):
     @torch.no_grad()
     def measure(self, batches: Sequence[Observation]) -> None:
         """Set the standardisation constants of every level from first data."""
+        if self.units is not None:
+            elements = [d.values.reshape(*d.mask.shape, -1)[d.mask] for d in batches]
+            self.units.measure(torch.cat(elements))
         for level in range(len(self.summaries)):
             rows = torch.cat([self._raw_rows(data, level) for data in batches])
             self.standardise[level].measure(rows)  # type: ignore[operator]
@@ -160,10 +169,16 @@ class HierarchicalEncoder(nn.Module):
     def block_means(self, data: Observation, hierarchy: int) -> Tensor:
         """Means of the components (batch, *plates, component, feature) at a hierarchy."""
         raw = self._raw(data, hierarchy - 1)
-        return raw[..., : sum(self.block_sizes)].unflatten(-1, (len(self.block_sizes), -1))
+        means = raw[..., : sum(self.block_sizes)].unflatten(-1, (len(self.block_sizes), -1))
+        return means if self.units is None else self.units.inverse(means)
+
+    def _elements(self, data: Observation) -> Tensor:
+        """Observed events as vectors, in units of their own."""
+        elements = data.values.reshape(*data.mask.shape, -1)
+        return elements if self.units is None else self.units(elements)
 
     def _raw(self, data: Observation, level: int) -> Tensor:
-        raw = data.values.reshape(*data.mask.shape, -1)
+        raw = self._elements(data)
         for below in range(level + 1):
             raw = self._summarise(below, raw, data.mask_at(below))
         return raw

@@ -34,7 +34,7 @@ def linear_start(
     fit = RidgeCV(_ALPHAS).fit(x, y)
     _assign(shift, fit)
     residual = np.abs(y - fit.predict(x).reshape(y.shape))
-    floor = 1e-3 * y.std(0) + 1e-6
+    floor = 1e-3 * y.std(0) + np.finfo(np.float32).tiny
     sizes = np.log(np.maximum(residual, floor)) - _MEAN_LOG_ABS_NORMAL
     _assign(log_scale, RidgeCV(_ALPHAS).fit(x, sizes))
 

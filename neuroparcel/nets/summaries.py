@@ -14,6 +14,10 @@ from torch import Tensor, nn
 
 from neuroparcel.nets.chunked import CHUNK_SIZE, chunks, summed
 
+_LEAST_VARIATION = 1e-10  # variance of a feature that varies, relative to its squared mean
+_N_UNIT_ROWS = 100_000  # elements that units are measured on
+_NORMAL_DEVIATION = 1.4826  # standard deviation over median absolute deviation of a Gaussian
+
 
 class SetSummary(nn.Module, ABC):
     """Plain summaries of a set.
@@ -182,12 +186,56 @@ class Standardise(nn.Module):
         self.mean.copy_(torch.nan_to_num(mean))
         # What never varied in training (the size of a set, say) could teach nothing, and is
         # left out: with sets of another size it would lead the networks astray.
-        varies = torch.nan_to_num(variance) > 1e-10
+        varies = torch.nan_to_num(variance) > _LEAST_VARIATION * mean.square()
         self.scale.copy_(torch.where(varies, variance, torch.inf).sqrt())
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., n_features) standardised."""
         return torch.nan_to_num((features - self.mean) / self.scale)
+
+
+class Units(nn.Module):
+    """The observed features in units of their own, so that volts do as well as microvolts.
+
+    Median and median absolute deviation of the first training data: a heavy tail does
+    not set the unit.
+
+    Parameters
+    ----------
+    n_features : int
+    shared : bool
+        One scale for all features, where distances between elements count.
+    """
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, n_features: int, *, shared: bool) -> None:
+        super().__init__()
+        self.shared = shared
+        self.register_buffer("centre", torch.zeros(n_features))
+        self.register_buffer("scale", torch.ones(n_features))
+
+    @torch.no_grad()
+    def measure(self, elements: Tensor) -> None:
+        """Set the units from ``elements`` (sample, n_features)."""
+        some = elements[:: max(1, len(elements) // _N_UNIT_ROWS)]
+        centre = some.median(0).values
+        deviation = (some - centre).abs()
+        scale = _NORMAL_DEVIATION * deviation.median(0).values
+        scale = torch.where(scale > 0, scale, deviation.square().mean(0).sqrt())
+        if self.shared:
+            scale = scale.square().mean().sqrt().expand_as(scale)
+        self.centre.copy_(centre)
+        self.scale.copy_(torch.where(scale > 0, scale, 1.0))
+
+    def forward(self, elements: Tensor) -> Tensor:
+        """(..., n_features) in these units."""
+        return (elements - self.centre) / self.scale
+
+    def inverse(self, elements: Tensor) -> Tensor:
+        """Back to the units of the data."""
+        return elements * self.scale + self.centre
 
 
 def _total(elements: Tensor, mask: Tensor) -> tuple[Tensor, ...]:

@@ -6,9 +6,9 @@ import torch
 from pyro import distributions as dist
 
 from neuroparcel.graph import Observation, analyse
-from neuroparcel.graph.trace import seeded
+from neuroparcel.graph.trace import _influences, _provenance, seeded
 from neuroparcel.models.mshbm import MSHBM
-from neuroparcel.models.toys import gaussian_random_effects
+from neuroparcel.models.toys import gaussian_mixture, gaussian_random_effects, toy_networks
 
 
 def test_descriptors_of_the_random_effects_model():
@@ -93,6 +93,50 @@ def nameless(data=None, n=3):
 
 def test_the_observed_site_can_be_named():
     assert analyse(nameless, observed="x").graph.observed.name == "x"
+
+
+def test_the_observed_site_is_the_one_that_the_optional_argument_reaches():
+    assert analyse(nameless).graph.observed.name == "x"
+
+
+def clampable(x=None, z=None, n=3):
+    z = pyro.sample("z", dist.Normal(0.0, 1.0), obs=z)
+    with pyro.plate("row", n, dim=-1):
+        pyro.sample("x", dist.Normal(z, 1.0), obs=x)
+
+
+def test_a_latent_that_may_be_given_a_value_is_none_of_the_data():
+    graph = analyse(clampable, observed="x").graph
+    assert [site.name for site in graph.latents] == ["z"]
+
+
+def multinomial(x=None, n=4):
+    """Pyro loses its marks in the sampler of the observed site."""
+    gain = pyro.sample("gain", dist.Gamma(2.0, 1.0))
+    logits = pyro.sample("logits", dist.Normal(torch.zeros(3), 1.0).to_event(1))
+    pyro.sample("unused", dist.Normal(logits.sum(-1), 1.0))
+    with pyro.plate("row", n, dim=-1):
+        scaled = torch.relu(logits) * gain.unsqueeze(-1)
+        pyro.sample("x", dist.Multinomial(12, logits=scaled), obs=x)
+
+
+def test_parents_are_found_by_their_influence_where_pyro_loses_track():
+    graph = analyse(multinomial).graph
+    assert graph.observed.parents == ("gain", "logits")
+    assert graph.site("unused").parents == ("logits",)
+    assert graph.site("gain").parents == graph.site("logits").parents == ()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [gaussian_random_effects, gaussian_mixture, toy_networks, MSHBM(torch.eye(3), 2)],
+    ids=["random effects", "mixture", "networks", "mshbm"],
+)
+def test_influences_and_provenance_agree(model):
+    with seeded(0), torch.no_grad(), pyro.validation_enabled(False):
+        marks, influences = _provenance(model), _influences(model)
+    for name, found in marks.items():
+        assert found - {name} == influences[name] - {name}
 
 
 def test_analysis_leaves_the_random_state_alone():

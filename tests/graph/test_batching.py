@@ -67,10 +67,13 @@ def test_models_written_from_the_right_pass(model):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (counted_from_the_left, r"several data sets at once: Shape mismatch.*from the right"),
+        (
+            counted_from_the_left,
+            r"several data sets at once \(site 'x'\): Shape mismatch.*from the right",
+        ),
         (summed_over_everything, r"site 'x' has the shape \(3,\) for a batch of.*w.sum\(-1\)"),
         (a_number, r"several data sets at once: .*scalar.*tensors as tensors"),
-        (a_constant_of_the_wrong_length, r"several data sets at once: Shape mismatch"),
+        (a_constant_of_the_wrong_length, r"several data sets at once \(site 'x'\): Shape mismatch"),
     ],
 )
 def test_others_are_refused_with_the_site_or_the_reason(model, message):

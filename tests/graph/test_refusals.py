@@ -119,6 +119,50 @@ def two_data_arguments(x=None, y=None, n=4):
         pyro.sample("y", dist.Normal(z, 1.0), obs=y)
 
 
+def two_nameless_arguments(a=None, b=None, n=4):
+    z = standard()
+    with rows(n):
+        pyro.sample("x", dist.Normal(z, 1.0), obs=a)
+        pyro.sample("y", dist.Normal(z, 1.0), obs=b)
+
+
+def data_on_two_levels(x=None, z=None, n=4):
+    observe(pyro.sample("z", dist.Normal(0.0, 1.0), obs=z), x, n)
+
+
+def unreached(data=None, n=3):
+    """The argument is an object, so that no probe arrives at a site."""
+    observe(standard(), None if data is None else data.table, n)
+
+
+def one_argument_for_two_plates(x=None, n=4):
+    with pyro.plate("group", n, dim=-2):
+        observe(standard(), x, n)
+
+
+def correlated(c, x, n):
+    with rows(n):
+        pyro.sample("x", dist.MultivariateNormal(torch.zeros(2), c), obs=x)
+
+
+def lkj_outside_plates(x=None, n=4):
+    correlated(pyro.sample("c", dist.LKJ(2, torch.tensor(1.0))), x, n)
+
+
+def lkj_in_a_plate(x=None, m=3, n=4):
+    with pyro.plate("group", m, dim=-2):
+        correlated(pyro.sample("c", dist.LKJ(2, torch.tensor(1.0))), x, n)
+
+
+def choice_by_a_value(x=None, n=4):
+    z = standard()
+    observe(z * (1.0 if z > 0.0 else 3.0), x, n)
+
+
+def sampler_for_one(x=None, n=4):
+    observe(pyro.sample("z", dist.TruncatedPolyaGamma(torch.tensor(1.0))), x, n)
+
+
 def nameless(data=None, n=3):
     observe(standard(), data, n)
 
@@ -255,8 +299,18 @@ REFUSED = [
     (discrete_assignments, r"'k' is discrete \(Categorical\).*Marginalise"),
     (two_observed, r"observes 2 sites: x, y.*one observed site"),
     (fixed_observation_above, r"observes 2 sites: calibration, x.*one observed site"),
-    (two_data_arguments, r"cannot tell which of the sites x, y is observed.*Name it"),
-    (nameless, r"cannot tell which of the sites z, x is observed.*Name it"),
+    (two_data_arguments, r"observes 2 sites: x, y.*one observed site.*one at a time\.$"),
+    (two_nameless_arguments, r"observes 2 sites: x, y.*one observed site"),
+    (data_on_two_levels, r"observes 2 sites: z, x.*If the others are latents.*name the data"),
+    (unreached, r"cannot tell which of the sites z, x is observed.*Name it"),
+    (one_argument_for_two_plates, r"argument 'n' sets the sizes of 2 plates: group, row.*of its"),
+    (lkj_outside_plates, r"of site 'c' cannot be repeated over plates.*LKJ.*use LKJCholesky"),
+    (lkj_in_a_plate, r"of site 'c' cannot be repeated over plates.*LKJ.*use LKJCholesky"),
+    (choice_by_a_value, r"Boolean value of Tensor.*torch\.where\(condition, a, b\)\.$"),
+    (
+        sampler_for_one,
+        r"at once \(site 'z'\): can only concatenate list \(not \"torch.Size\".*list\.$",
+    ),
     (no_latent, r"no latent site beside 'x'.*priors"),
     (required_arguments, r"cannot be called without x, covariate.*default None"),
     (control_flow, r"differ in extra.*fixed structure"),
@@ -299,6 +353,26 @@ def test_a_second_observed_site_is_refused_where_the_first_is_named():
 def test_an_unknown_observed_site_is_refused():
     with pytest.raises(NotPyramidalError, match=r"no site 'y'.*z, x"):
         analyse(nameless, observed="y")
+
+
+def test_two_data_arguments_are_refused_where_one_is_named():
+    with pytest.raises(NotPyramidalError, match=r"observes 2 sites: x, y"):
+        analyse(two_data_arguments, observed="x")
+
+
+def test_an_error_of_no_known_kind_has_no_tip():
+    with pytest.raises(NotPyramidalError) as caught:
+        analyse(sampler_for_one)
+    assert caught.value.tip == ""
+
+
+def test_another_missing_implementation_stays_as_it_is():
+    def model(x=None, n=3):
+        raise NotImplementedError("later")
+
+    with pytest.raises(NotImplementedError, match="later") as caught:
+        analyse(model)
+    assert not isinstance(caught.value, NotPyramidalError)
 
 
 def test_a_refusal_leaves_pyro_as_it_was():

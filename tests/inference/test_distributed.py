@@ -4,8 +4,18 @@ import os
 import subprocess
 import sys
 
+import pytest
 import torch
 from safetensors.torch import load_file
+
+from neuroparcel.errors import OptionError
+from neuroparcel.inference.distributed import (
+    average_gradients,
+    backend,
+    local_device,
+    process_group,
+    rank,
+)
 
 SCRIPT = """
 import sys
@@ -14,7 +24,10 @@ from safetensors.torch import save_file
 from neuroparcel.graph import analyse
 from neuroparcel.graph.trace import seeded
 from neuroparcel.inference import Schedule, Stage, TrainingLimits, fit
+from neuroparcel.families.mean_field import MeanField
+from neuroparcel.inference.data import Batch, TrainingStream
 from neuroparcel.inference.distributed import process_group, rank
+from neuroparcel.inference.trainer import train
 from neuroparcel.models.toys import gaussian_random_effects
 
 torch.set_num_threads(1)
@@ -26,15 +39,32 @@ stages = Schedule((
 ))
 with seeded(3):
     data = template.simulate((3, 20), 1)[1]
+
+class Failing(TrainingStream):
+    # The second process fails at about half of its steps, while the first has a loss.
+
+    def draw(self):
+        if rank() == 1 and float(torch.rand(())) < 0.5:
+            raise torch.linalg.LinAlgError("linalg.cholesky: not positive-definite")
+        return Batch(data)
+
 with process_group():
     amortized = fit(template, schedule=stages, seed=0, device="cpu")
     # The point has no noise: every process computes the gradient of one alone.
     point = Schedule((Stage("point", "map", 8, 1e-2, ("factors",)),))
     single = fit(template, "mean-field", data=data, schedule=point, device="cpu")
     number = rank()
+    with seeded(rank()):  # other weights in each process, until they are shared
+        rough = MeanField(template, data.plate_sizes, data.batch_size)
+        for parameter in rough.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+    history = train(rough, template, Failing(), point, seed=1)
+    with open(f"{folder}/{sys.argv[2]}-{number}-steps.txt", "w") as file:
+        file.write(str(len(history.loss)))
 name = f"{folder}/{sys.argv[2]}-{number}"
 save_file(amortized.family.state_dict(), f"{name}-adavi.safetensors")
 save_file(single.family.state_dict(), f"{name}-point.safetensors")
+save_file(rough.state_dict(), f"{name}-rough.safetensors")
 """
 
 
@@ -58,7 +88,7 @@ def test_two_processes_hold_the_same_weights(tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     run(tmp_path, "two", *launcher)
     run(tmp_path, "one")
-    first, second = (weights(tmp_path, f"two-{rank}-adavi") for rank in (0, 1))
+    first, second = (weights(tmp_path, f"two-{number}-adavi") for number in (0, 1))
     alone = weights(tmp_path, "one-0-adavi")
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert any(not torch.equal(first[name], alone[name]) for name in first)
@@ -66,3 +96,45 @@ def test_two_processes_hold_the_same_weights(tmp_path):
     shared, single = (weights(tmp_path, f"{label}-0-point") for label in ("two", "one"))
     for name, value in single.items():
         torch.testing.assert_close(shared[name], value)
+    # Where one process fails, both skip the batch, and neither waits for the other.
+    taken = [int((tmp_path / f"two-{number}-steps.txt").read_text()) for number in (0, 1)]
+    assert taken[0] == taken[1]
+    assert 0 < taken[0] < 8
+    assert int((tmp_path / "one-0-steps.txt").read_text()) == 8
+    first, second = (weights(tmp_path, f"two-{number}-rough") for number in (0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_backend_fits_the_device(monkeypatch):
+    """The CPU of a machine with a GPU talks over gloo."""
+    for has_gpu in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda has_gpu=has_gpu: has_gpu)
+        assert backend(torch.device("cpu")) == "gloo"
+        assert backend(torch.device("cuda", 1)) == "nccl"
+        assert backend(None) == ("cpu:gloo,cuda:nccl" if has_gpu else "gloo")
+
+
+def test_a_process_of_torchrun_has_its_own_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert local_device(gpu) == gpu
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert local_device(gpu) == torch.device("cuda", 1)
+    assert local_device(cpu) == cpu
+    assert local_device(torch.device("cuda", 0)) == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(OptionError, match=r"started a process 2.*2 are visible.*--nproc-per-node"):
+        local_device(gpu)
+
+
+def test_alone_nothing_is_joined_or_averaged(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    with process_group(torch.device("cpu")):
+        assert rank() == 0
+        assert not torch.distributed.is_initialized()
+    weight = torch.nn.Parameter(torch.zeros(2))
+    weight.grad = torch.ones(2)
+    assert average_gradients([weight])
+    assert not average_gradients([weight], usable=False)
+    assert torch.equal(weight.grad, torch.ones(2))

@@ -1,6 +1,5 @@
 """The training loop and the posterior, against exact answers."""
 
-import logging
 import time
 
 import numpy as np
@@ -20,9 +19,15 @@ from neuroparcel.inference.data import (
     WithGaps,
 )
 from neuroparcel.inference.diagnostics import evidence_bound
-from neuroparcel.inference.objectives import OBJECTIVES
+from neuroparcel.inference.objectives import NEED_LATENTS, OBJECTIVES
 from neuroparcel.inference.posterior import AmortizedPosterior
-from neuroparcel.inference.stages import Schedule, Stage, staged_schedule
+from neuroparcel.inference.stages import (
+    OBJECTIVE_NAMES,
+    Schedule,
+    Stage,
+    TrainingHistory,
+    staged_schedule,
+)
 from neuroparcel.inference.trainer import TrainingLimits, train
 from neuroparcel.models.toys import (
     gaussian_random_effects,
@@ -118,15 +123,6 @@ def test_same_seed_same_weights_and_a_resumed_run_ends_there_too(template, strea
         limits.checkpoint.unlink()
 
 
-def test_resuming_another_run_is_refused(template, stream, tmp_path):
-    schedule = Schedule((Stage("posterior", "reverse-kl", 2, 1e-3, EVERYTHING),))
-    limits = TrainingLimits(checkpoint=tmp_path / "training.safetensors", checkpoint_every=0)
-    family = new_family(template, stream)
-    train(family, template, stream, schedule, seed=1, limits=limits)
-    with pytest.raises(CheckpointError, match="another schedule or seed"):
-        train(family, template, stream, schedule, seed=2, limits=limits, resume=True)
-
-
 def test_a_truncated_checkpoint_is_refused(template, stream, tmp_path):
     schedule = Schedule((Stage("posterior", "reverse-kl", 2, 1e-3, EVERYTHING),))
     limits = TrainingLimits(checkpoint=tmp_path / "training.safetensors", checkpoint_every=0)
@@ -178,35 +174,6 @@ def test_gaps_leave_one_member_of_each_group_and_the_latents(template):
     assert all(batch.latents["group_mean"].shape == (4, 6, 2) for batch in batches)
     complete = torch.stack([batch.data.mask.all(-1) for batch in batches])
     torch.testing.assert_close(complete, members)  # a member is lost as a whole
-
-
-class Poisoned(Simulations):
-    """A stream some of whose batches hold an infinite value."""
-
-    share = 0.1
-
-    def draw(self):
-        batch = super().draw()
-        if float(torch.rand(())) < self.share:
-            batch.data.values[:] = torch.inf
-        return batch
-
-
-def test_training_recovers_from_infinite_losses(template, stream, caplog):
-    family = new_family(template, stream)
-    schedule = Schedule((Stage("posterior", "reverse-kl", 20, 1e-3, EVERYTHING),))
-    with caplog.at_level(logging.WARNING):
-        train(family, template, Poisoned(template, stream.ranges), schedule, seed=0)
-    assert "back to good weights" in caplog.text
-    assert all(bool(torch.isfinite(p).all()) for p in family.parameters())
-
-
-def test_training_gives_up_when_the_loss_stays_infinite(template, stream):
-    always = Poisoned(template, stream.ranges)
-    object.__setattr__(always, "share", 1.0)
-    schedule = Schedule((Stage("posterior", "reverse-kl", 20, 1e-3, EVERYTHING),))
-    with pytest.raises(TrainingError, match="not finite at step"):
-        train(new_family(template, stream), template, always, schedule, seed=0)
 
 
 def test_a_stage_moves_only_the_groups_it_names(template, stream):
@@ -281,6 +248,50 @@ def test_a_stage_without_patience_left_ends_with_its_best_weights(template, stre
     assert float(loss) == pytest.approx(best, rel=1e-6)
 
 
+@pytest.mark.parametrize("objective", ["map", "forward-kl", "symmetric-kl"])
+def test_a_stage_with_patience_watches_its_own_objective(template, stream, objective):
+    with seeded(2):
+        latents, data = template.simulate((3, 50), 4)
+    batch = Batch(data, latents)
+    family = new_family(template, stream)
+    stage = Stage("posterior", objective, 20, 1e-3, EVERYTHING, 2, patience=20)
+    history = train(family, template, stream, Schedule((stage,)), seed=0, validation=batch)
+    assert len(history.validation_loss) == 20
+    with seeded(0), torch.no_grad():  # the stage ended with its best weights
+        loss = OBJECTIVES[objective](family(data), template, batch, 8)
+    assert float(loss) == pytest.approx(history.validation_loss.min(), rel=1e-6)
+
+
+def test_a_stage_without_patience_records_the_reverse_kl(template, stream):
+    with seeded(2):
+        latents, data = template.simulate((3, 50), 4)
+    stage = Stage("posterior", "forward-kl", 20, 1e-3, EVERYTHING, 2)
+    losses = []
+    for validation in (data, Batch(data, latents)):
+        family = new_family(template, stream)
+        history = train(family, template, stream, Schedule((stage,)), seed=0, validation=validation)
+        losses.append(history.validation_loss)
+    np.testing.assert_array_equal(*losses)
+    with seeded(0), torch.no_grad():
+        loss = OBJECTIVES["reverse-kl"](family(data), template, Batch(data), 8)
+    assert float(loss) == pytest.approx(losses[0][-1], rel=1e-6)
+
+
+def test_patience_wants_what_its_objective_needs(template, stream):
+    family, data = new_family(template, stream), stream.draw().data
+
+    def patient(objective, validation):
+        stage = Stage("late", objective, 5, 1e-3, EVERYTHING, patience=2)
+        train(family, template, stream, Schedule((stage,)), seed=0, validation=validation)
+
+    for objective in NEED_LATENTS:
+        for validation in (data, Batch(data)):
+            with pytest.raises(TrainingError, match=r"needs latents.*validation=Batch\(data, lat"):
+                patient(objective, validation)
+    with pytest.raises(TrainingError, match="stage 'late' has patience, and there is no valid"):
+        patient("reverse-kl", None)
+
+
 def test_a_stage_that_stops_early_does_so_when_resumed(template, stream, tmp_path):
     with seeded(2):
         _, data = template.simulate((3, 50), 4)
@@ -309,9 +320,76 @@ def test_a_stage_cannot_train_what_the_family_has_not(template, stream):
         train(new_family(template, stream), template, stream, schedule, seed=0)
 
 
-def test_a_stage_has_steps_and_draws():
-    with pytest.raises(OptionError, match="stage 'x' has 0 steps and 4 draws"):
-        Stage("x", "map", 0, 1e-3, ("shift",))
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n_steps": 0}, "stage 'x' has 0 steps and 4 draws"),
+        ({"n_draws": 0}, "stage 'x' has 5 steps and 0 draws"),
+        ({"objective": "elbo"}, r"unknown objective 'elbo'\. Choose one of map, unreg"),
+        ({"trains": ()}, r"trains \(\), which is no tuple of group names"),
+        ({"trains": "shift"}, "trains 'shift', which is no tuple of group names"),
+        ({"learning_rate": 0.0}, r"learning rate 0\.0\. Give a number above 0"),
+        ({"learning_rate": float("nan")}, "learning rate nan"),
+        ({"learning_rate": float("inf")}, "learning rate inf"),
+        ({"patience": 0}, "patience of 0 checks"),
+    ],
+)
+def test_a_stage_is_checked(changed, message):
+    sound = {"objective": "map", "n_steps": 5, "learning_rate": 1e-3, "trains": ("shift",)}
+    Stage("x", **sound)
+    with pytest.raises(OptionError, match=message):
+        Stage("x", **{**sound, **changed})
+
+
+def test_a_schedule_has_a_stage():
+    with pytest.raises(OptionError, match="a schedule has no stage"):
+        Schedule(())
+
+
+def test_a_stage_knows_all_objectives_and_those_that_need_latents(template, stream):
+    assert tuple(OBJECTIVES) == OBJECTIVE_NAMES
+    family, data = new_family(template, stream), stream.draw().data
+    for name, objective in OBJECTIVES.items():
+        if name in NEED_LATENTS:
+            with pytest.raises(TrainingError, match="needs simulated latents"):
+                objective(family(data), template, Batch(data), 1)
+        else:
+            assert bool(torch.isfinite(objective(family(data), template, Batch(data), 1)))
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"time_budget": 0.0}, r"time budget is 0\.0 seconds"),
+        ({"time_budget": -3.0}, r"time budget is -3\.0 seconds"),
+        ({"time_budget": float("nan")}, "time budget is nan seconds"),
+        ({"checkpoint_every": -1.0}, r"saved every -1\.0 seconds"),
+    ],
+)
+def test_limits_are_checked(limits, message):
+    with pytest.raises(OptionError, match=message):
+        TrainingLimits(**limits)
+
+
+def test_a_seed_is_not_negative(template, stream):
+    schedule = Schedule((Stage("posterior", "reverse-kl", 2, 1e-3, EVERYTHING),))
+    with pytest.raises(OptionError, match=r"the seed is -1\. Give a whole number"):
+        train(new_family(template, stream), template, stream, schedule, seed=-1)
+
+
+def test_a_history_is_shown_in_one_line():
+    history = TrainingHistory(
+        step=np.arange(3),
+        stage=("shift", "posterior", "posterior"),
+        objective=("map", "reverse-kl", "reverse-kl"),
+        loss=np.array([3.0, 2.0, 1.23456]),
+        validation_step=np.array([2]),
+        validation_loss=np.array([1.0]),
+    )
+    expected = "TrainingHistory(3 steps; stages: shift, posterior; last loss: 1.235)"
+    assert repr(history) == expected
+    nothing = TrainingHistory(np.array([], int), (), (), np.array([]), np.array([]), np.array([]))
+    assert repr(nothing) == "TrainingHistory(0 steps; stages: none; last loss: none)"
 
 
 def test_reverse_kl_is_minus_the_bound_per_element(template, stream, trained):

@@ -114,13 +114,16 @@ def test_draws_go_to_arviz_with_the_names_of_the_plates(posterior, points):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (torch.zeros(50, 2), "'x' has 2 plates and events of shape .2,.; these data have 1"),
-        (torch.zeros(3, 50, 4), "events of shape .2,.; these data have 2 and .4,."),
+        (torch.zeros(50, 2), "'x' stands in 2 plate.s. with events of shape .2,.; the data have"),
+        (torch.zeros(3, 50, 4), "the data have the shape .3, 50, 4."),
+        (torch.tensor(1.0), "the data have the shape ..."),
+        (torch.zeros(0, 50, 2), "the data of 'x' are empty"),
+        ("points.csv", "the data of 'x' are a str, not an array of numbers"),
         (
             Observation.complete(torch.zeros(2, 3, 50, 2)),
             "a posterior is of one data set; these are 2",
         ),
-        (torch.full((3, 50, 2), torch.inf), "the data hold values that are infinite"),
+        (torch.full((3, 50, 2), torch.inf), "the data of 'x' hold values that are infinite"),
     ],
 )
 def test_data_of_another_shape_are_refused(posterior, values, message):
@@ -267,3 +270,107 @@ def test_auto_normal_leaves_pyros_parameter_store_alone():
     stages = schedule(2, ("factors",))
     fit(template, "auto-normal", data=data, schedule=stages, device="cpu")
     assert set(pyro.get_param_store().keys()) == stored
+
+
+def test_groups_without_data_are_drawn_from_the_model(template, posterior, points):
+    """Their posterior is Normal(mu, 0.2) around the population mean, exactly."""
+    gaps = points.clone()
+    gaps[2] = torch.nan
+    q = posterior(gaps)
+    draws = q.sample(4000)
+    around = draws["mu_g"][:, 2] - draws["mu"]
+    # 8,000 numbers: standard error of the mean 0.0022, of the deviation 0.0016.
+    assert float(around.mean().abs()) < 0.01
+    assert float(around.std()) == pytest.approx(0.2, abs=0.01)
+    by_site = q.conditioned.log_prob({n: v.unsqueeze(1) for n, v in draws.items()})
+    prior = dist.Normal(draws["mu"], 0.2).log_prob(draws["mu_g"][:, 2]).sum(-1)
+    expected = sum(value[:, 0] for value in by_site.values()) + prior
+    torch.testing.assert_close(q.log_prob(draws), expected)
+
+
+def test_nothing_observed_leaves_the_prior(posterior):
+    draws = posterior(torch.full((3, 5, 2), torch.nan)).sample(4000)
+    assert float(draws["mu"].std()) == pytest.approx(1.0, abs=0.05)
+    assert float((draws["mu_g"] - draws["mu"].unsqueeze(1)).std()) == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1.0, 1e4])
+def test_units_do_not_matter(unit):
+    """The same model in other units, the same bound up to the volume."""
+
+    def scaled(x=None, n_groups=3, n_points=20):
+        mu = pyro.sample("mu", dist.Normal(torch.zeros(2), unit).to_event(1))
+        with pyro.plate("group", n_groups, dim=-2):
+            mu_g = pyro.sample("mu_g", dist.Normal(mu, 0.2 * unit).to_event(1))
+            with pyro.plate("point", n_points, dim=-1):
+                return pyro.sample("x", dist.Normal(mu_g, 0.05 * unit).to_event(1), obs=x)
+
+    template = analyse(scaled)
+    posterior = fit(template, schedule=schedule(40), device="cpu")
+    with seeded(1):
+        data = template.simulate((3, 50), 20)[1]
+    bound = evidence_bound(template, posterior.family(data), data, 256).nats
+    volume = 3 * 50 * 2 * torch.tensor(unit).log()
+    exact = random_effects_log_evidence(data.values / unit) - volume
+    # 40 steps leave about 0.3 nats at any unit; wrong units left 23 at 1e-3.
+    assert float((exact - bound).median()) < 1.5
+
+
+@pytest.mark.parametrize("likelihood", ["categorical", "poisson", "double"])
+def test_counts_classes_and_double_precision(likelihood):
+    dtype = torch.float64 if likelihood == "double" else torch.float32
+
+    def counts(x=None, n_groups=3, n_points=10):
+        mu = pyro.sample("mu", dist.Normal(torch.zeros((), dtype=dtype), 1.0))
+        with pyro.plate("group", n_groups, dim=-2):
+            z = pyro.sample("z", dist.Normal(mu, 0.5))
+            with pyro.plate("point", n_points, dim=-1):
+                if likelihood == "categorical":
+                    logits = torch.stack([torch.zeros_like(z), z], -1)
+                    return pyro.sample("x", dist.Categorical(logits=logits), obs=x)
+                if likelihood == "poisson":
+                    return pyro.sample("x", dist.Poisson(z.exp()), obs=x)
+                return pyro.sample("x", dist.Normal(z, 1.0), obs=x)
+
+    template = analyse(counts)
+    posterior = fit(template, schedule=schedule(20), device="cpu")
+    data = template.simulate((4, 10), 1)[1].values[0]
+    assert posterior(data).mean("z").shape == (4,)
+    assert posterior(data).mean("z").dtype == dtype
+
+
+def test_a_trained_family_goes_on_from_its_weights(template, posterior, points):
+    before = posterior(points).sample(3)["mu"]
+    again = fit(template, posterior.family, schedule=schedule(1, rate=1e-9), device="cpu")
+    assert torch.equal(posterior(points).sample(3)["mu"], before)
+    torch.testing.assert_close(again(points).sample(3)["mu"], before, atol=1e-4, rtol=1e-4)
+    trained = fit(template, posterior.family, schedule=schedule(5), device="cpu")
+    assert not torch.equal(trained(points).sample(3)["mu"], before)
+    assert torch.equal(posterior(points).sample(3)["mu"], before)
+
+
+def test_what_a_notebook_prints_is_short(posterior, points):
+    assert repr(posterior) == "AmortizedPosterior (adavi) of mu, mu_g, trained for 60 steps"
+    assert repr(posterior(points)) == "Posterior of mu, mu_g for plates {'group': 4, 'point': 30}"
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda q: q.mean("nope"), "no latent site 'nope'. Choose one of mu, mu_g"),
+        (lambda q: q.sample(0), "0 draws were asked for"),
+        (lambda q: q.log_prob({"mu": torch.zeros(1, 2), "mu_g": torch.zeros(1, 2)}), "'mu_g' has"),
+    ],
+)
+def test_questions_that_make_no_sense(posterior, points, ask, message):
+    with pytest.raises((OptionError, DataError), match=message):
+        ask(posterior(points))
+
+
+def test_mean_field_checks_its_data_too(template):
+    stages = schedule(2, ("factors",))
+    for values in (torch.zeros(50, 2), torch.full((3, 50, 2), torch.inf)):
+        with pytest.raises(DataError, match="'x'"):
+            fit(template, "mean-field", data=values, schedule=stages, device="cpu")
+    with pytest.raises(OptionError, match="fit wants the template of a model"):
+        fit(model)
