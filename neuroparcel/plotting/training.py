@@ -58,7 +58,7 @@ def draw_training(history: TrainingHistory) -> Figure:
             marker="o",
             markersize=2.5,
             linewidth=1.2,
-            label="reverse KL of the training cohort",
+            label="validation loss",
         )
     axes.set_ylim(*_limits([*courses, history.validation_loss], room=_ROW * len(bounds)))
     axes.set_xlim(history.step[0], max(history.step[-1], history.step[0] + 1))

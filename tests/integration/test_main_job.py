@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import nibabel as nib
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from neuroparcel.brain.recovery import parcellation_accuracies
 from neuroparcel.brain.simulation import SimulationSettings
 from neuroparcel.errors import CheckpointError, NeuroparcelError, OutputError
+from neuroparcel.inference.trainer import TrainingLimits
 from neuroparcel.io.simulated import read_truth
 from neuroparcel.io.writers import read_parcellations
 from neuroparcel.pipeline import FitOptions, InferOptions, fit, infer, load_model, plot, simulate
@@ -96,10 +98,10 @@ def test_a_finished_run_is_not_overwritten_unasked(fitted, options):
 
 
 def test_a_killed_run_resumes_to_the_same_labels(fitted, options, tmp_path, monkeypatch):
-    from neuroparcel.inference import trainer
-    from neuroparcel.pipeline import outputs
+    from neuroparcel.pipeline import fitting, outputs
 
-    monkeypatch.setattr(trainer.TrainingLimits, "checkpoint_every", 0.0)
+    every_step = partial(TrainingLimits, checkpoint_every=0.0)
+    monkeypatch.setattr(fitting, "TrainingLimits", every_step)
     interrupted = replace(options, output=tmp_path / "killed")
 
     def kill(*_args, **_kwargs):
@@ -110,6 +112,7 @@ def test_a_killed_run_resumes_to_the_same_labels(fitted, options, tmp_path, monk
         with pytest.raises(KeyboardInterrupt):
             fit(interrupted)
     assert read_run(interrupted.output)["status"] == "running"
+    assert (interrupted.output / ".training.safetensors").exists()
     assert not list(interrupted.output.rglob("*.nii"))
     with pytest.raises(OutputError, match=r"unfinished run.*--resume"):
         fit(interrupted)

@@ -34,7 +34,7 @@ def test_stages_are_named_bands(pixels_of):
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == ["shift: map", "posterior: reverse-kl"]
     assert len(axes.patches) == 2
-    assert labels_of(axes) == ["loss, median of 31 steps", "reverse KL of the training cohort"]
+    assert labels_of(axes) == ["loss, median of 31 steps", "validation loss"]
     assert axes.get_xlim() == (0, 399)
     pixels_of(figure)
 
