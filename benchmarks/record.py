@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from neuroparcel.atomic import atomic_path
-from neuroparcel.pipeline.run_folder import versions
+from neuroparcel.versions import versions
 
 _COMPARISONS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 

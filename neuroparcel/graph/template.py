@@ -11,11 +11,11 @@ import pyro
 import torch
 from pyro import poutine
 from pyro.distributions import TorchDistribution
-from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
 from neuroparcel.errors import NotPyramidalError
 from neuroparcel.graph.batching import check_batches
+from neuroparcel.graph.messengers import Filled, Given, Proposed
 from neuroparcel.graph.model_graph import ModelGraph, Site
 from neuroparcel.graph.observation import Observation, sum_where
 from neuroparcel.graph.pyramid import build_pyramid, find_observed
@@ -59,7 +59,7 @@ class ModelTemplate:
         values = {name: self._spread(value, name) for name, value in latents.items()}
         values[self.graph.observed.name] = data.values
         with pyro.validation_enabled(False):
-            with _Given(values) as given, _on(data.values.device):
+            with Given(values) as given, _on(data.values.device):
                 self.model(**self.arguments(data.plate_sizes))
             return {name: self._masked_sum(given.log_prob(name), name, data) for name in values}
 
@@ -75,7 +75,7 @@ class ModelTemplate:
         data : Observation
             Gives the mask.
         """
-        filled = _Filled(
+        filled = Filled(
             {name: self._spread(value, name) for name, value in latents.items()},
             {site.name: self._spread_mask(site, data) for site in self.graph.latents},
         )
@@ -93,7 +93,7 @@ class ModelTemplate:
         given = {name: self._spread(value, name) for name, value in latents.items()}
         given[self.graph.observed.name] = data.values
         with pyro.validation_enabled(False):
-            with _Given(given) as model, _on(data.values.device):
+            with Given(given) as model, _on(data.values.device):
                 self.model(**self.arguments(data.plate_sizes))
             return {
                 site.name: self._masked_sum(
@@ -175,7 +175,7 @@ class ModelTemplate:
         device: torch.device | str,
     ) -> Mapping[str, dict[str, Any]]:
         lead = pyro.plate("_batch", batch_size, dim=-self.graph.n_plates - 1, device=str(device))
-        with pyro.validation_enabled(False), _on(device), lead, _Proposed(proposals):
+        with pyro.validation_enabled(False), _on(device), lead, Proposed(proposals):
             trace = poutine.trace(self.model).get_trace(**self.arguments(plate_sizes))
         return dict(trace.nodes)
 
@@ -279,58 +279,3 @@ def _on(device: torch.device | str) -> AbstractContextManager[object]:
     """
     device = torch.device(device)
     return nullcontext() if device.type == "cpu" else device
-
-
-class _Given(Messenger):
-    """Every sample site takes the given value; their distributions are kept."""
-
-    def __init__(self, values: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self._values = values
-        self._distributions: dict[str, TorchDistribution] = {}
-
-    def _pyro_sample(self, msg: dict[str, Any]) -> None:
-        if msg["name"] in self._values:
-            msg["value"] = self._values[msg["name"]]
-            msg["done"] = True
-
-    def _pyro_post_sample(self, msg: dict[str, Any]) -> None:
-        if msg["name"] in self._values:
-            self._distributions[msg["name"]] = msg["fn"]
-
-    def log_prob(self, name: str) -> Tensor:
-        return self._distributions[name].log_prob(self._values[name])
-
-
-class _Filled(Messenger):
-    """Latents keep their value where there is data, and are drawn elsewhere."""
-
-    def __init__(self, given: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self._given, self._present = given, present
-        self.values: dict[str, Tensor] = {}
-
-    def _pyro_sample(self, msg: dict[str, Any]) -> None:
-        name = msg["name"]
-        if name not in self._given:
-            return
-        given, fn = self._given[name], msg["fn"]
-        batch = given.shape[: given.dim() - len(fn.event_shape)]
-        # A site without parents has no dimensions of draws yet: each needs one of its own.
-        drawn = fn.expand(torch.broadcast_shapes(fn.batch_shape, batch)).sample()
-        msg["value"] = torch.where(self._present[name], given, drawn)
-        msg["done"] = True
-        self.values[name] = msg["value"]
-
-
-class _Proposed(Messenger):
-    """Named sample sites draw from a proposal instead of their own distribution."""
-
-    def __init__(self, proposals: Mapping[str, TorchDistribution]) -> None:
-        super().__init__()
-        self._proposals = proposals
-
-    def _pyro_sample(self, msg: dict[str, Any]) -> None:
-        if msg["name"] in self._proposals:
-            # The model's own plates have already broadcast the distribution it replaces.
-            msg["fn"] = self._proposals[msg["name"]].expand(msg["fn"].batch_shape)

@@ -14,13 +14,13 @@ import torch
 from pyro import poutine
 from pyro.infer.inspect import TrackProvenance
 from pyro.ops.provenance import get_provenance
-from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor, nn
 from torch.distributions import constraints
 
 from neuroparcel.distributions.supports import VaryingSupportError, ground_support
 from neuroparcel.errors import NotPyramidalError
+from neuroparcel.graph.messengers import Given
 from neuroparcel.graph.refusals import (
     Refusals,
     is_deterministic,
@@ -182,22 +182,9 @@ def _densities(
     model: Model, given: Mapping[str, Tensor], at: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     """Log densities at some values, of distributions that others have led to."""
-    with _Given(given):
+    with Given(given):
         nodes = _trace(model)
     return {node["name"]: node["fn"].log_prob(at[node["name"]]) for node in nodes}
-
-
-class _Given(Messenger):
-    """Every sample site takes the given value, an observed one too."""
-
-    def __init__(self, values: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self._values = values
-
-    def _pyro_sample(self, msg: dict[str, Any]) -> None:
-        if msg["name"] in self._values:
-            msg["value"] = self._values[msg["name"]]
-            msg["done"] = True
 
 
 def _trace(model: Model) -> list[dict[str, Any]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuroparcel import __version__
 from neuroparcel.errors import CheckpointError, OptionError
 from neuroparcel.families.base import VariationalFamily
 from neuroparcel.graph.description import describe, differences, source_hash
@@ -23,9 +20,9 @@ from neuroparcel.inference.checkpoints import load_tensors, load_weights, save_t
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.inference.variational import build_family
+from neuroparcel.versions import versions
 
 _KIND, _FORMAT = "neuroparcel posterior", 1
-_LIBRARIES = ("torch", "pyro-ppl", "zuko")
 
 
 def save_posterior(
@@ -92,17 +89,6 @@ def load_posterior(
     _warn_of_other_source(path, meta, source_hash(template.model))
     family = _build(path, meta["family"], template, tensors)
     return AmortizedPosterior(template, family.to(device).eval(), _history(meta["history"]))
-
-
-def versions() -> dict[str, str]:
-    """Versions of this package, Python, and the libraries that the weights depend on."""
-    found = {"neuroparcel": __version__, "python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = "not installed"
-    return found
 
 
 def _check_kind(path: Path, meta: Mapping[str, Any]) -> None:

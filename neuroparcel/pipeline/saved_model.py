@@ -22,7 +22,7 @@ from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.io.files import read_arrays, write_arrays, write_json
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.nets.hierarchical_encoder import Encoding
-from neuroparcel.pipeline.run_folder import versions
+from neuroparcel.versions import versions
 
 _CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
 _FORMAT = 2

@@ -29,28 +29,6 @@ def case(request):
     return template, family, Observation(scaled, data.mask)
 
 
-def test_draws_have_the_shape_and_support_of_their_sites(case):
-    template, family, data = case
-    draws = family(data).rsample(5)
-    for site in template.graph.latents:
-        names = [plate.name for plate in reversed(template.graph.plates)]
-        sizes = dict(zip(names, data.plate_sizes, strict=True))
-        plates = template.graph.plate_shape(site, sizes)
-        value = draws.values[site.name]
-        assert value.shape == (5, 2, *plates, *site.event_shape)
-        assert bool(site.support.check(value).all())
-        assert draws.log_prob[site.name].shape == (5, 2)
-
-
-def test_sampling_knows_its_own_density(case):
-    _, family, data = case
-    posterior = family(data)
-    draws = posterior.rsample(3)
-    again = posterior.log_prob(draws.values)
-    for name, log_prob in draws.log_prob.items():
-        torch.testing.assert_close(again[name], log_prob, atol=2e-2, rtol=1e-3)
-
-
 def test_the_order_of_the_outer_plate_moves_only_its_own_sites(case):
     template, family, data = case
     order = torch.arange(data.plate_sizes[0]).flip(0)
@@ -73,21 +51,6 @@ def test_masked_ground_variables_add_nothing(case):
     density, density_cut = family(full).log_prob(point), family(cut).log_prob(point_cut)
     for name, value in density.items():
         torch.testing.assert_close(value, density_cut[name], atol=1e-2, rtol=1e-3)
-
-
-def test_a_gradient_reaches_every_parameter(case):
-    template, family, data = case
-    draws = family(data).rsample(4)
-    loss = sum(draws.log_prob.values()) - sum(template.log_prob(draws.values, data).values())
-    loss.mean().backward()
-    without = [n for n, p in family.named_parameters() if p.grad is None or not p.grad.any()]
-    assert not without
-
-
-def test_groups_name_every_parameter_once(case):
-    _, family, _ = case
-    named = [p for group in family.groups().values() for p in group]
-    assert len(named) == len(set(map(id, named))) == len(list(family.parameters()))
 
 
 def test_the_number_of_weights_does_not_depend_on_plate_sizes():

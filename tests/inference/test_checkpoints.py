@@ -25,11 +25,12 @@ from neuroparcel.graph.trace import seeded
 from neuroparcel.inference import fit
 from neuroparcel.inference.checkpoints import load_tensors, load_weights, save_tensors
 from neuroparcel.inference.posterior import AmortizedPosterior
-from neuroparcel.inference.saved_posterior import load_posterior, save_posterior, versions
+from neuroparcel.inference.saved_posterior import load_posterior, save_posterior
 from neuroparcel.inference.stages import Schedule, Stage
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.nets.flows import FlowConfig
 from neuroparcel.nets.hierarchical_encoder import EncoderConfig
+from neuroparcel.versions import versions
 
 SMALL = AdaviConfig(EncoderConfig(size=8, n_heads=2, n_inducing=3), FlowConfig(hidden=8))
 SPREAD = 0.2
@@ -266,7 +267,7 @@ def test_the_history_and_the_versions_are_kept(file, posterior, template):
     assert len(history.loss) == 24
     _, meta = load_tensors(file)
     assert meta["versions"] == versions()
-    assert set(meta["versions"]) == {"neuroparcel", "python", "torch", "pyro-ppl", "zuko"}
+    assert set(meta["versions"]) >= {"neuroparcel", "python", "torch", "pyro-ppl", "zuko"}
     assert meta["source_hash"] == source_hash(groups)
     json.dumps(meta, allow_nan=False)
 
