@@ -13,7 +13,7 @@ from pyro import poutine
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from neuroparcel.errors import NotPyramidalError
+from neuroparcel.errors import DataError, NotPyramidalError
 from neuroparcel.graph.batching import check_batches
 from neuroparcel.graph.messengers import Filled, Given, Proposed
 from neuroparcel.graph.model_graph import ModelGraph, Site
@@ -184,9 +184,18 @@ class ModelTemplate:
 
         Raises
         ------
+        DataError
+            If there are more or fewer sizes than plates.
         NotPyramidalError
             If a plate's size is fixed in the model, at another value.
         """
+        names = [plate.name for plate in reversed(self.graph.plates)]
+        if len(plate_sizes) != len(names):
+            raise DataError(
+                f"the model has {len(names)} plates ({', '.join(names)}); "
+                f"{len(plate_sizes)} sizes were given: {tuple(plate_sizes)}.",
+                "Give one size a plate, outermost first.",
+            )
         arguments: dict[str, int] = {}
         for plate, size in zip(reversed(self.graph.plates), plate_sizes, strict=True):
             if plate.argument is not None:

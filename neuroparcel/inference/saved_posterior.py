@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuroparcel.errors import CheckpointError, OptionError
+from neuroparcel.errors import CheckpointError, OptionError, OutputError
 from neuroparcel.families.base import VariationalFamily
 from neuroparcel.graph.description import describe, differences, source_hash
 from neuroparcel.graph.template import ModelTemplate
@@ -41,6 +41,8 @@ def save_posterior(
     history : TrainingHistory, optional
         By default the posterior's own.
     """
+    if Path(path).is_dir():
+        raise OutputError(f"{path} is a folder.", "Name a file, such as posterior.safetensors.")
     history = history or posterior.history
     meta = {
         "kind": _KIND,

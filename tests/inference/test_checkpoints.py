@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.distributions import constraints
 
-from neuroparcel.errors import CheckpointError
+from neuroparcel.errors import CheckpointError, OutputError
 from neuroparcel.families.adavi import Adavi, AdaviConfig
 from neuroparcel.graph import analyse
 from neuroparcel.graph.description import describe, differences, source_hash
@@ -270,6 +270,11 @@ def test_the_history_and_the_versions_are_kept(file, posterior, template):
     assert set(meta["versions"]) >= {"neuroparcel", "python", "torch", "pyro-ppl", "zuko"}
     assert meta["source_hash"] == source_hash(groups)
     json.dumps(meta, allow_nan=False)
+
+
+def test_a_folder_is_no_file_to_save_to(posterior, tmp_path):
+    with pytest.raises(OutputError, match=r"is a folder\. Name a file"):
+        save_posterior(tmp_path, posterior)
 
 
 def test_another_graph_is_refused_site_by_site(file):

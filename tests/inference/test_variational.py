@@ -374,3 +374,8 @@ def test_mean_field_checks_its_data_too(template):
             fit(template, "mean-field", data=values, schedule=stages, device="cpu")
     with pytest.raises(OptionError, match="fit wants the template of a model"):
         fit(model)
+
+
+def test_sizes_are_one_a_plate(template):
+    with pytest.raises(DataError, match=r"the model has 2 plates \(group, point\); 1 sizes"):
+        template.simulate((3,), 2)
