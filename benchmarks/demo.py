@@ -55,10 +55,14 @@ def _simulated(recorder: Recorder, seed: int, folder: Path) -> None:
         seconds = clock.seconds
     cohort = SimulatedCohort(folder / "cohort")
     options = FitOptions(
-        cohort.subject_list, folder, data_dir=cohort.data_dir, seed=seed, quiet=True
+        subjects=cohort.subject_list,
+        output=folder,
+        data_dir=cohort.data_dir,
+        seed=seed,
+        quiet=True,
     )
     truth = read_truth(cohort.folder)
-    profiles, _ = read_cohort(find_inputs(options), 0.1, quiet=True)
+    profiles, _ = read_cohort(find_inputs(options), options)
     reference = reference_accuracies(profiles, reduce(profiles, options), truth, seed)
     found = parcellation_accuracies(read_parcellations(folder / "results"), truth)
     add = recorder.add
@@ -151,8 +155,8 @@ def _unseen(recorder: Recorder, seed: int, table: Path, folder: Path) -> None:
 def _labels_of_new(results: Path, table: Path) -> np.ndarray:
     """Hard labels (subject, session, vertex) of new subjects, each session by itself."""
     model = load_model(results)
-    options = FitOptions(table, table.parent, targets="mmp", quiet=True)
-    cohort, _ = read_cohort(find_inputs(options), 0.1, quiet=True)
+    options = FitOptions(subjects=table, output=table.parent, targets="mmp", quiet=True)
+    cohort, _ = read_cohort(find_inputs(options), options)
     data = observe(cohort, model.reduction)
     return single_session_labels(model.posterior, data, model.population)
 

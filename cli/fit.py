@@ -8,51 +8,20 @@ import click
 
 from . import options
 from .config import config
-from .options import INPUT, MODEL, TRAINING, Duration, SectionedCommand, option
+from .options import MODEL, TRAINING, Duration, SectionedCommand, option
 
 
 @click.command(cls=SectionedCommand)
-@options.subjects
-@options.data_dir
-@option(
-    "--sessions",
-    section=INPUT,
-    default="day",
-    metavar="day|run|NAMES",
-    help="What counts as a session: day (REST1, REST2; LR and RL are its runs), run (each "
-    "run), or the names of the sessions to keep, separated by commas.",
-)
-@option(
-    "--roi",
-    section=INPUT,
-    default="broca-left",
-    metavar="REGION",
-    help="Region to parcellate: broca-left, ifg-left, labels of the MMP atlas separated by "
-    "commas (L_44,L_45), or a label file, FILE or FILE:label1,label2.",
-)
-@option(
-    "--targets",
-    section=INPUT,
-    default="seeds",
-    metavar="ATLAS",
-    help="Places a vertex is correlated with: seeds (1,488 spread evenly over the cortex), "
-    "mmp, cole-anticevic, or a label file.",
-)
-@options.max_dead
+@options.recordings
+@options.sessions()
+@options.connectome
+@options.profiles
 @option(
     "--networks",
     section=MODEL,
     type=int,
     default=2,
     help="Number of networks, at least 2.",
-)
-@option(
-    "--positive",
-    section=MODEL,
-    type=click.Choice(["shift", "clip"]),
-    default="shift",
-    help="How correlations r become positive: shift takes (1 + r) / 2, clip sets negative "
-    "ones to a small number.",
 )
 @option(
     "--link",
@@ -99,13 +68,15 @@ from .options import INPUT, MODEL, TRAINING, Duration, SectionedCommand, option
 @options.seed
 @options.device
 @options.threads
+@options.jobs
+@options.scheduler
 @options.dry_run
 @options.quiet
 def fit(**given: Any) -> None:
     """Parcellate a region: population, subjects and sessions.
 
-    The recordings are CIFTI files (dtseries or dscalar). Each vertex of the region is
-    described by its correlations with targets all over the cortex; a hierarchical model
+    The recordings are CIFTI, GIFTI or NIfTI files, or tables of time series. Each vertex of the
+    region is described by its correlations with targets all over the cortex; a hierarchical model
     explains these profiles by networks that vary from subject to subject and from session
     to session. It ends with a verdict: whether the training converged, whether a network
     died out, and how well the networks explain profiles beside k-means.
@@ -124,6 +95,8 @@ def fit(**given: Any) -> None:
     Examples:
       neuroparcel fit --subjects hcp_list.txt --data-dir HCP1200 --output results/
       neuroparcel fit --subjects cohort.tsv --roi L_44,L_45 --networks 2 --output results/
+      neuroparcel fit --data-dir derivatives/fmriprep --task rest --confounds simple \\
+          --roi cortex --targets mmp --networks 17 --connectome store/ --output results/
       neuroparcel fit --config broca.toml --seed 1 --output results-seed1/
     """
     from neuroparcel.pipeline import FitOptions, plan

@@ -19,16 +19,9 @@ from .options import INPUT, MODEL, SectionedCommand, option, path_option
     metavar="FOLDER",
     help="The folder model/ in the results of 'neuroparcel fit'.",
 )
-@options.subjects
-@options.data_dir
-@option(
-    "--sessions",
-    section=INPUT,
-    metavar="day|run|NAMES",
-    show_default="as the model's",
-    help="What counts as a session, as in 'neuroparcel fit'.",
-)
-@options.max_dead
+@options.recordings
+@options.sessions(default=None, shown="as the model's")
+@options.connectome
 @option(
     "--new-population",
     section=MODEL,
@@ -44,6 +37,8 @@ from .options import INPUT, MODEL, SectionedCommand, option, path_option
 @options.seed
 @options.device
 @options.threads
+@options.jobs
+@options.scheduler
 @options.dry_run
 @options.quiet
 def infer(**given: Any) -> None:

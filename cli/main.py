@@ -12,6 +12,7 @@ import click
 from neuroparcel import __version__
 from neuroparcel.errors import NeuroparcelError
 
+from .connectome import connectome
 from .demo import demo
 from .doctor import doctor
 from .fit import fit
@@ -70,7 +71,7 @@ def neuroparcel() -> None:
     """
 
 
-for _command in (fit, infer, plot, simulate, demo, doctor):
+for _command in (fit, infer, connectome, plot, simulate, demo, doctor):
     neuroparcel.add_command(_command)
 
 

@@ -13,6 +13,7 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INPUT = "Input"
+PROFILES = "Profiles"
 MODEL = "Model"
 TRAINING = "Training"
 OUTPUT = "Output"
@@ -57,6 +58,23 @@ class Duration(click.ParamType):
         return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
+class Band(click.ParamType):
+    """Two frequencies in Hz, such as 0.01,0.08."""
+
+    name = "band"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
+        """Turn ``"0.01,0.08"``, or a list of two numbers, into a pair."""
+        parts = value.split(",") if isinstance(value, str) else list(value)
+        try:
+            low, high = (float(part) for part in parts)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a band such as 0.01,0.08 (Hz).", param, ctx)
+        return low, high
+
+
 def option(*names: str, section: str, **attributes: Any) -> Callable[[Command], Command]:
     """Declare an option in a section, its default shown in the help text."""
     attributes.setdefault("show_default", True)
@@ -71,18 +89,47 @@ def path_option(name: str, section: str, **attributes: Any) -> Callable[[Command
 subjects = path_option(
     "--subjects",
     INPUT,
-    required=True,
     metavar="FILE",
-    help="Subjects, one ID a line (then give --data-dir); or a table with columns subject, "
-    "session, path and perhaps run.",
+    help="Subjects, one ID a line (then give --data-dir); a table with columns subject, "
+    "session, path and perhaps run, censor, confounds, mask; or a folder of CBIG lists. "
+    "Without it, every subject of --data-dir.",
 )
 
 data_dir = path_option(
     "--data-dir",
     INPUT,
     metavar="FOLDER",
-    help="Folder of the recordings, laid out as the Human Connectome Project does: "
-    "{ID}/MNINonLinear/Results/rfMRI_REST1_LR/...",
+    help="Folder of the recordings: as the Human Connectome Project lays them out "
+    "({ID}/MNINonLinear/Results/rfMRI_REST1_LR/...), or BIDS derivatives of fMRIPrep or XCP-D.",
+)
+
+
+def sessions(default: str | None = "day", shown: str | bool = True) -> Callable[[Command], Command]:
+    """Declare what counts as a session."""
+    return option(
+        "--sessions",
+        section=INPUT,
+        default=default,
+        show_default=shown,
+        metavar="day|run|NAMES",
+        help="What counts as a session: day (REST1, REST2; LR and RL are its runs), run (each "
+        "run), or the names of the sessions to keep, separated by commas.",
+    )
+
+
+task = option(
+    "--task",
+    section=INPUT,
+    metavar="NAME",
+    help="Task to take from BIDS derivatives, where there are several.",
+)
+
+space = option(
+    "--space",
+    section=INPUT,
+    metavar="NAME",
+    help="Space to take from BIDS derivatives, where there are several, such as fsLR or "
+    "fsaverage5.",
 )
 
 max_dead = option(
@@ -93,6 +140,125 @@ max_dead = option(
     help="Largest share of vertices without signal in a recording. Up to it they are masked "
     "and reported; above it the recording is refused.",
 )
+
+skip_bad = option(
+    "--skip-bad",
+    section=INPUT,
+    is_flag=True,
+    help="Leave out sessions that cannot be read, and say which, instead of stopping.",
+)
+
+connectome = path_option(
+    "--connectome",
+    INPUT,
+    metavar="FOLDER",
+    help="Connectome store (see 'neuroparcel connectome build'): profiles are taken from it, and "
+    "what it lacks is read and kept there. Alone it gives the whole cohort.",
+)
+
+roi = option(
+    "--roi",
+    section=PROFILES,
+    metavar="REGION",
+    show_default="broca-left, or all nodes",
+    help="Region: cortex, broca-left, ifg-left, labels of the MMP atlas separated by commas "
+    "(L_44,L_45), or a label file, FILE or FILE:label1,label2; nodes for tables of nodes.",
+)
+
+targets = option(
+    "--targets",
+    section=PROFILES,
+    metavar="ATLAS",
+    show_default="seeds, or all nodes",
+    help="Places a vertex is correlated with: seeds (1,488 spread evenly over the cortex), "
+    "mmp, cole-anticevic, yeo17, a label file, or a table of vertices or coordinates.",
+)
+
+_features = option(
+    "--features",
+    section=PROFILES,
+    type=click.Choice(["correlation", "fisher-z", "binary", "maps"]),
+    default="correlation",
+    help="What describes a vertex: its correlations with the targets, their Fisher z, whether "
+    "they are among the largest 10 %, or the maps of the files as they are.",
+)
+
+_positive = option(
+    "--positive",
+    section=PROFILES,
+    type=click.Choice(["shift", "clip"]),
+    default="shift",
+    help="How correlations r become positive: shift takes (1 + r) / 2, clip sets negative "
+    "ones to a small number.",
+)
+
+_cleaning = (
+    option(
+        "--z-score",
+        section=PROFILES,
+        is_flag=True,
+        help="Scale each time series to variance 1 first.",
+    ),
+    option("--detrend", section=PROFILES, is_flag=True, help="Remove a straight line."),
+    option(
+        "--band-pass",
+        section=PROFILES,
+        type=Band(),
+        metavar="LOW,HIGH",
+        help="Keep these frequencies, in Hz, such as 0.01,0.08; 0 or inf leaves an end open.",
+    ),
+    option(
+        "--confounds",
+        section=PROFILES,
+        metavar="NAMES",
+        help="Regress out nuisance signals: a strategy of nilearn for fMRIPrep's tables (simple, "
+        "scrubbing, compcor, ica_aroma), columns separated by commas, or all.",
+    ),
+    option(
+        "--censor",
+        section=PROFILES,
+        is_flag=True,
+        help="Drop the frames that the censor files mark.",
+    ),
+    option(
+        "--global-signal",
+        section=PROFILES,
+        is_flag=True,
+        help="Regress out the mean over all vertices or voxels.",
+    ),
+)
+
+jobs = option(
+    "--jobs",
+    section=OTHER,
+    type=int,
+    default=1,
+    help="Processes that read recordings at the same time.",
+)
+
+scheduler = option(
+    "--scheduler",
+    section=OTHER,
+    default="local",
+    metavar="WHERE",
+    help="Who runs them: local, a Dask cluster (dask:tcp://HOST:PORT), or slurm.",
+)
+
+
+def profiles(command: Command) -> Command:
+    """Declare how recordings become profiles: region, targets, features and cleaning."""
+    declared = (roi, targets, _features, _positive, *_cleaning)
+    for declare in reversed(declared):
+        command = declare(command)
+    return command
+
+
+def recordings(command: Command) -> Command:
+    """Declare which recordings to read, but for the sessions."""
+    for declare in reversed((subjects, data_dir, task, space, max_dead, skip_bad)):
+        command = declare(command)
+    return command
+
 
 evidence = option(
     "--evidence",

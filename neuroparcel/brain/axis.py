@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -12,16 +12,21 @@ import numpy.typing as npt
 from neuroparcel.errors import SpaceError
 from neuroparcel.types import FloatArray, IntArray
 
+NODES = "NODES"
+"""Structure of rows that lie nowhere: the parcels or nodes of a matrix of time series."""
+
 _NO_VERTEX = -1
 _N_MISSING_NAMED = 3
 
 
 @dataclass(frozen=True, eq=False)
 class BrainAxis:
-    """Rows of an array, each a vertex of a surface mesh or a voxel of a volume.
+    """Rows of an array: vertices of a surface mesh, voxels of a volume, or nodes.
 
     The medial wall is simply absent: a row exists only where there are data, and
-    :attr:`mesh_size` remembers how many vertices the whole mesh has.
+    :attr:`mesh_size` remembers how many vertices the whole mesh has. Nodes are regions of
+    which only the names are known, such as the parcels of a table of time series; they are
+    the vertices of the structure ``"NODES"``.
 
     Parameters
     ----------
@@ -31,7 +36,7 @@ class BrainAxis:
         CIFTI name of each row's structure without its ``CIFTI_STRUCTURE_`` prefix, such as
         ``"CORTEX_LEFT"`` or ``"THALAMUS_RIGHT"``.
     vertex : (row,) array of int
-        Index into the structure's mesh; -1 for voxels.
+        Index into the structure's mesh, or number of the node; -1 for voxels.
     voxel : (row, 3) array of int
         Index into the volume; -1 for vertices.
     mesh_size : mapping of str to int
@@ -40,6 +45,8 @@ class BrainAxis:
         Voxel indices to millimetres; needed where there are voxels.
     volume_shape : tuple of 3 int, optional
         Shape of the volume; needed where there are voxels.
+    nodes : tuple of str, default ()
+        Names of all nodes of the set that the rows were taken from.
 
     Raises
     ------
@@ -63,6 +70,7 @@ class BrainAxis:
     mesh_size: Mapping[str, int]
     affine: FloatArray | None = None
     volume_shape: tuple[int, int, int] | None = None
+    nodes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, "structure", np.array(self.structure, dtype=np.str_).reshape(-1))
@@ -77,6 +85,7 @@ class BrainAxis:
                 f"and {len(self.voxel)} voxels.",
                 "Give one of each for every row (-1 where it does not apply).",
             )
+        self._check_nodes()
         self._check_vertices()
         self._check_voxels()
         self._check_unique()
@@ -103,6 +112,22 @@ class BrainAxis:
         voxel = np.full((len(vertex), 3), -1)
         return cls(space, structure, vertex, voxel, {name: mesh_size[name] for name in blocks})
 
+    @classmethod
+    def from_nodes(cls, names: Sequence[str], space: str = "nodes") -> BrainAxis:
+        """Axis of nodes, in the order of their names.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Different names.
+        space : str, default "nodes"
+            What they are nodes of.
+        """
+        names = tuple(map(str, names))
+        n = len(names)
+        structure, voxel = np.full(n, NODES), np.full((n, 3), -1)
+        return cls(space, structure, np.arange(n), voxel, {NODES: n}, nodes=names)
+
     def __len__(self) -> int:
         return len(self.structure)
 
@@ -116,6 +141,7 @@ class BrainAxis:
             and np.array_equal(self.vertex, other.vertex)
             and np.array_equal(self.voxel, other.voxel)
             and np.array_equal(self.structure, other.structure)
+            and self.nodes == other.nodes
             and self._same_volume(other)
         )
 
@@ -129,8 +155,38 @@ class BrainAxis:
 
     @property
     def is_surface(self) -> npt.NDArray[np.bool_]:
-        """Rows that are vertices, shape (row,)."""
+        """Rows that are vertices or nodes, and not voxels; shape (row,)."""
         return np.asarray(self.vertex != _NO_VERTEX)
+
+    @property
+    def is_nodes(self) -> bool:
+        """Whether the rows are nodes."""
+        return bool(self.nodes)
+
+    @property
+    def rows_are(self) -> str:
+        """What the rows are: vertices, voxels, nodes, or grayordinates if both of the first."""
+        if self.is_nodes:
+            return "nodes"
+        if self.is_surface.all():
+            return "vertices"
+        return "grayordinates" if self.is_surface.any() else "voxels"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a row: ``L_120`` a vertex, ``10-20-30`` a voxel, a node its own."""
+        if self.is_nodes:
+            return tuple(self.nodes[number] for number in self.vertex.tolist())
+        short = {
+            name: name.replace("CORTEX_LEFT", "L").replace("CORTEX_RIGHT", "R")
+            for name in self.structures
+        }
+        return tuple(
+            f"{short[name]}_{vertex}" if vertex != _NO_VERTEX else "-".join(map(str, voxel))
+            for name, vertex, voxel in zip(
+                self.structure.tolist(), self.vertex.tolist(), self.voxel.tolist(), strict=True
+            )
+        )
 
     def rows_in(self, structure: str) -> IntArray:
         """Rows that lie in one structure, shape (row of the structure,)."""
@@ -149,6 +205,7 @@ class BrainAxis:
             {name: size for name, size in self.mesh_size.items() if name in names},
             self.affine,
             self.volume_shape,
+            self.nodes if NODES in names else (),
         )
 
     def rows_of(self, other: BrainAxis) -> IntArray:
@@ -169,6 +226,32 @@ class BrainAxis:
         SpaceError
             If a structure is missing, lies on another mesh or volume, or some of its
             vertices or voxels are missing here.
+        """
+        rows = np.full(len(other), -1, dtype=np.int64)
+        for name in other.structures:
+            theirs = other.rows_in(name)
+            rows[theirs] = found = self._find(name, other, theirs)
+            if (found < 0).any():
+                lost = other._places(theirs)[found < 0]
+                first = ", ".join(str(place) for place in lost[:_N_MISSING_NAMED])
+                raise SpaceError(
+                    f"{len(lost)} of {len(theirs)} rows of {name} are missing (first: {first}).",
+                    "Use data, region and targets made for the same vertices.",
+                )
+        return rows
+
+    def find(self, other: BrainAxis) -> IntArray:
+        """Rows of this axis that hold the places of another, as far as it has them.
+
+        Returns
+        -------
+        (row of other,) array of int
+            -1 where this axis lacks the place.
+
+        Raises
+        ------
+        SpaceError
+            If a structure is missing altogether, or lies on another mesh or volume.
         """
         rows = np.full(len(other), -1, dtype=np.int64)
         for name in other.structures:
@@ -215,7 +298,7 @@ class BrainAxis:
         return mesh
 
     def _find(self, name: str, other: BrainAxis, theirs: IntArray) -> IntArray:
-        """Rows of this axis for the rows `theirs` of another, all in one structure."""
+        """Rows of this axis, or -1, for the rows `theirs` of another, all in one structure."""
         mine = self.rows_in(name)
         if len(mine) == 0:
             raise SpaceError(
@@ -226,15 +309,7 @@ class BrainAxis:
         places, wanted = self._places(mine), other._places(theirs)
         found = np.full(max(int(places.max()), int(wanted.max())) + 1, -1, dtype=np.int64)
         found[places] = mine
-        rows = found[wanted]
-        if (rows < 0).any():
-            lost = wanted[rows < 0]
-            first = ", ".join(str(place) for place in lost[:_N_MISSING_NAMED])
-            raise SpaceError(
-                f"{len(lost)} of {len(theirs)} rows of {name} are missing (first: {first}).",
-                "Use data, region and targets made for the same vertices.",
-            )
-        return rows
+        return found[wanted]
 
     def _places(self, rows: IntArray) -> IntArray:
         """One non-negative integer for each row: its vertex, or its voxel counted through."""
@@ -245,6 +320,11 @@ class BrainAxis:
 
     def _check_same_grid(self, name: str, other: BrainAxis) -> None:
         mine, theirs = self.mesh_size.get(name), other.mesh_size.get(name)
+        if mine != theirs and name == NODES:
+            raise SpaceError(
+                f"There are {mine} nodes, where {theirs} are expected.",
+                "Use time series of the same parcels, in the same order.",
+            )
         if mine != theirs:
             raise SpaceError(
                 f"{name} lies on a mesh of {mine or 'no'} vertices, where {theirs or 'no'} "
@@ -253,6 +333,12 @@ class BrainAxis:
             )
         if mine is None and not self._same_volume(other):
             raise SpaceError(f"{name} lies on another volume grid than expected.")
+        if name == NODES and self.nodes != other.nodes:
+            raise SpaceError(
+                f"The {len(self.nodes)} nodes have other names than the {len(other.nodes)} "
+                f"expected: {_first_difference(self.nodes, other.nodes)}.",
+                "Use time series of the same parcels, in the same order.",
+            )
 
     def _same_volume(self, other: BrainAxis) -> bool:
         if self.is_surface.all() and other.is_surface.all():
@@ -260,6 +346,15 @@ class BrainAxis:
         if self.affine is None or other.affine is None:
             return False
         return self.volume_shape == other.volume_shape and np.allclose(self.affine, other.affine)
+
+    def _check_nodes(self) -> None:
+        if (NODES in self.mesh_size) != bool(self.nodes):
+            raise SpaceError("Nodes need names, and only nodes have them.")
+        if len(set(self.nodes)) != len(self.nodes):
+            twice = next(name for name in self.nodes if self.nodes.count(name) > 1)
+            raise SpaceError(f"Two nodes are called {twice!r}.", "Give each its own name.")
+        if self.nodes and (self.structures != (NODES,) or self.mesh_size[NODES] != len(self.nodes)):
+            raise SpaceError("Nodes do not mix with vertices or voxels, and each has one name.")
 
     def _check_vertices(self) -> None:
         for name in self.structures:
@@ -287,6 +382,12 @@ class BrainAxis:
             places = self._places(self.rows_in(name))
             if len(np.unique(places)) != len(places):
                 raise SpaceError(f"A brain axis holds the same place in {name} twice.")
+
+
+def _first_difference(mine: Sequence[str], theirs: Sequence[str]) -> str:
+    pairs = enumerate(zip(mine, theirs, strict=False), start=1)
+    number, (own, other) = next((n, pair) for n, pair in pairs if pair[0] != pair[1])
+    return f"number {number} is {own!r}, not {other!r}"
 
 
 def _freeze(axis: BrainAxis, name: str, array: np.ndarray) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,42 @@ from neuroparcel.errors import ConnectomeError
 from neuroparcel.types import BoolArray, FloatArray
 
 _NORM_TOLERANCE = 1e-3
+
+
+class Profiles(Protocol):
+    """Profiles that may lie on disk: an array in memory is one kind, a store another."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(subject, session, vertex, target)."""
+
+    def __getitem__(self, cell: tuple[int, int], /) -> FloatArray:
+        """Profiles of one session of one subject, (vertex, target) array of float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class SelectedProfiles:
+    """Some subjects and sessions of other profiles, which stay where they are.
+
+    Parameters
+    ----------
+    profiles : Profiles
+    rows, columns : tuple of int
+        The subjects and the sessions that are kept, in this order.
+    """
+
+    profiles: Profiles
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(subject, session, vertex, target)."""
+        return (len(self.rows), len(self.columns), *self.profiles.shape[2:])
+
+    def __getitem__(self, cell: tuple[int, int], /) -> FloatArray:
+        """Profiles of one session of one subject, (vertex, target)."""
+        return self.profiles[self.rows[cell[0]], self.columns[cell[1]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +62,9 @@ class Cohort:
     ----------
     subjects, sessions : tuple of str
         Names along the first two dimensions.
-    profiles : (subject, session, vertex, target) array of float32
-        Rows of unit norm with positive entries where valid, zeros elsewhere.
+    profiles : (subject, session, vertex, target) array of float32, or Profiles
+        Rows of unit norm with positive entries where valid, zeros elsewhere. Only ever read
+        one session at a time, as ``profiles[subject, session]``, so that they may lie on disk.
     valid : (subject, session, vertex) array of bool
         Where there is a profile.
     axis : BrainAxis
@@ -43,7 +81,7 @@ class Cohort:
 
     subjects: tuple[str, ...]
     sessions: tuple[str, ...]
-    profiles: FloatArray
+    profiles: Profiles
     valid: BoolArray
     axis: BrainAxis
     targets: tuple[str, ...]
@@ -58,7 +96,8 @@ class Cohort:
         for kind, names in (("subject", self.subjects), ("session", self.sessions)):
             if len(set(names)) != len(names) or not names:
                 raise ConnectomeError(f"A cohort needs {kind} names, each only once: {names}.")
-        self._check_sphere()
+        if isinstance(self.profiles, np.ndarray):  # others are made by to_sphere when read
+            self._check_sphere()
         empty = np.flatnonzero(~self.valid.any(axis=(1, 2)))
         if len(empty):
             raise ConnectomeError(f"Subject {self.subjects[empty[0]]} has no valid profile.")
@@ -100,15 +139,40 @@ class Cohort:
         """
         rows = _positions("subject", self.subjects, subjects)
         columns = _positions("session", self.sessions, sessions)
-        index = np.ix_(rows, columns)
-        return Cohort(
-            tuple(self.subjects[row] for row in rows),
-            tuple(self.sessions[column] for column in columns),
-            self.profiles[index],
-            self.valid[index],
-            self.axis,
-            self.targets,
+        return replace(
+            self,
+            subjects=tuple(self.subjects[row] for row in rows),
+            sessions=tuple(self.sessions[column] for column in columns),
+            profiles=SelectedProfiles(self.profiles, tuple(rows), tuple(columns)),
+            valid=self.valid[np.ix_(rows, columns)],
         )
+
+    def cells(self) -> Iterator[tuple[int, int, FloatArray]]:
+        """The valid profiles of each session that exists, one session at a time.
+
+        Yields
+        ------
+        subject, session : int
+            Where :attr:`present` holds.
+        profiles : (valid vertex, target) array of float32
+        """
+        for subject, session in np.argwhere(self.present).tolist():
+            yield subject, session, self.profiles[subject, session][self.valid[subject, session]]
+
+    def pooled(self) -> FloatArray:
+        """The profiles of all subjects and sessions one below the other, in memory.
+
+        Returns
+        -------
+        (row, target) array of float32
+            In the order of ``numpy.argwhere(valid)``.
+        """
+        pooled = np.empty((int(self.valid.sum()), self.n_targets), np.float32)
+        start = 0
+        for _, _, profiles in self.cells():
+            pooled[start : start + len(profiles)] = profiles
+            start += len(profiles)
+        return pooled
 
     def _check_sphere(self) -> None:
         """Refuse valid profiles that are not positive and of unit norm, one session at a time."""

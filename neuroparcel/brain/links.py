@@ -80,13 +80,45 @@ def link_inverse(profiles: FloatArray, link: str = "ilr") -> FloatArray:
     ConnectomeError
         If an entry is not positive.
     """
+    return link_of_logits(logits_of(profiles), link)
+
+
+def logits_of(profiles: FloatArray) -> FloatArray:
+    """Logarithms of the squares of positive vectors, of which the inverse link is linear.
+
+    Parameters
+    ----------
+    profiles : (..., target) array of float
+        Entries > 0.
+
+    Returns
+    -------
+    (..., target) array of float64
+
+    Raises
+    ------
+    ConnectomeError
+        If an entry is not positive.
+    """
     p = np.asarray(profiles, dtype=np.float64)
     if not (p > 0).all():
         raise ConnectomeError("The inverse link needs positive entries.")
-    logits = 2 * np.log(p)
+    return 2 * np.log(p)
+
+
+def link_of_logits(logits: FloatArray, link: str = "ilr") -> FloatArray:
+    """The linear part of the inverse link, (..., target) to (..., target - 1)."""
     if _checked(link) == "ilr":
         return _helmert_transposed(logits)
     return logits[..., :-1] - logits[..., -1:]
+
+
+def link_transposed(coordinates: FloatArray, link: str = "ilr") -> FloatArray:
+    """The transpose of :func:`link_of_logits`, (..., target - 1) to (..., target)."""
+    y = np.asarray(coordinates, dtype=np.float64)
+    if _checked(link) == "ilr":
+        return _helmert(y)
+    return np.concatenate([y, -y.sum(axis=-1, keepdims=True)], axis=-1)
 
 
 def _helmert(y: FloatArray) -> FloatArray:

@@ -163,7 +163,7 @@ def reference_accuracies(
 def _kmeans_labels(cohort: Cohort, n_networks: int, seed: int) -> IntArray:
     """Labels of shape (subject, session, vertex); 0 where not valid."""
     labels = np.zeros(cohort.valid.shape, dtype=np.int64)
-    profiles = cohort.profiles[cohort.valid]
+    profiles = cohort.pooled()
     _, centres = spherical_kmeans(profiles, n_networks, seed)
     labels[cohort.valid] = nearest_centre(profiles, centres) + 1
     return labels
@@ -174,9 +174,9 @@ def _oracle_labels(
 ) -> IntArray:
     """Labels of shape (subject, session, vertex); 0 where not valid."""
     labels = np.zeros(cohort.valid.shape, dtype=np.int64)
-    for subject, session in np.argwhere(cohort.present):
+    for subject, session, profiles in cohort.cells():
         valid = cohort.valid[subject, session]
-        reduced = reduction.transform(cohort.profiles[subject, session, valid])
+        reduced = reduction.transform(profiles)
         labels[subject, session, valid] = _nearest_mean(reduced, true[subject, valid], n_networks)
     return labels
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg
 from sklearn.covariance import ledoit_wolf
 
 from neuroparcel.brain.connectome import Cohort
-from neuroparcel.brain.links import LINKS, link_forward, link_inverse
+from neuroparcel.brain.links import (
+    LINKS,
+    link_forward,
+    link_inverse,
+    link_of_logits,
+    link_transposed,
+    logits_of,
+)
 from neuroparcel.errors import ConnectomeError, OptionError
 from neuroparcel.types import FloatArray
 
 __all__ = ["SCALINGS", "Reduction", "fit_reduction", "link_forward", "link_inverse"]
 
 _LEAST_VARIANCE = 1e-12  # of log-ratios; what rounding leaves of equal profiles is below
+
+_BLOCK = 4096  # vertices whose coordinates are held in float64 at a time
 
 SCALINGS: tuple[str, ...] = ("single", "component")
 
@@ -115,8 +125,21 @@ class Reduction:
                 f"{self.n_targets}.",
                 "Use the targets that the model was trained with.",
             )
-        centred = link_inverse(profiles, self.link) - self.mean
-        return (centred @ self.components.T / self.scale).astype(np.float32)
+        rows = profiles.reshape(-1, self.n_targets)
+        reduced = np.empty((len(rows), self.n_components), np.float32)
+        for start in range(0, len(rows), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            reduced[block] = logits_of(rows[block]) @ self._loadings - self._offset
+        return reduced.reshape(*profiles.shape[:-1], self.n_components)
+
+    @cached_property
+    def _loadings(self) -> FloatArray:
+        """Components over the logarithms of a profile, (target, component): link and all."""
+        return (link_transposed(self.components, self.link) / self.scale[:, None]).T
+
+    @cached_property
+    def _offset(self) -> FloatArray:
+        return self.components @ self.mean / self.scale
 
     def inverse(self, coordinates: FloatArray) -> FloatArray:
         """Reduced coordinates to profiles.
@@ -165,7 +188,8 @@ def fit_reduction(
 ) -> Reduction:
     """Learn a reduction from the valid profiles of a cohort.
 
-    Memory stays at one session and one (target, target) matrix, whatever the cohort's size.
+    Memory stays at one session, one (target, target) matrix and the reduced coordinates,
+    whatever the cohort's size.
 
     Parameters
     ----------
@@ -204,27 +228,38 @@ def fit_reduction(
     components = _fix_signs(eigenvectors[:, :n].T)
     spread = np.sqrt(eigenvalues[:n])
     scale = spread if scaling == "component" else np.full(n, np.sqrt(np.mean(spread**2)))
-    reduced = [(y - mean) @ components.T / scale for y in _coordinates(cohort, link)]
+    share = ratio[:n]
+    # The covariance of the reduced profiles is needed to build a reduction, and the other way.
+    start = Reduction(link, mean, components, scale, share, np.eye(n))
+    reduced = [start.transform(profiles) for _, _, profiles in cohort.cells()]
     prior_covariance, _ = ledoit_wolf(np.concatenate(reduced))
-    return Reduction(link, mean, components, scale, ratio[:n], prior_covariance)
-
-
-def _coordinates(cohort: Cohort, link: str) -> Iterator[FloatArray]:
-    """Link coordinates of the valid vertices, one session at a time: (vertex, target - 1)."""
-    for subject, session in np.argwhere(cohort.present):
-        valid = cohort.valid[subject, session]
-        yield link_inverse(cohort.profiles[subject, session][valid], link)
+    return replace(start, prior_covariance=prior_covariance)
 
 
 def _moments(cohort: Cohort, link: str) -> tuple[FloatArray, FloatArray]:
-    """Mean and covariance of the link coordinates, in two passes over the sessions."""
+    """Mean and covariance of the link coordinates, in one pass over the sessions.
+
+    Both are taken of the logarithms, of which the link is linear, about the mean of the first
+    block, so that nothing cancels.
+    """
+    shift = next(_logits(cohort)).mean(axis=0)
+    total, scatter = np.zeros_like(shift), np.zeros((len(shift), len(shift)))
+    for block in _logits(cohort):
+        block -= shift
+        total += block.sum(axis=0)
+        scatter += block.T @ block
     n_rows = int(cohort.valid.sum())
-    mean = sum(y.sum(axis=0) for y in _coordinates(cohort, link)) / n_rows
-    scatter = np.zeros((len(mean), len(mean)))
-    for y in _coordinates(cohort, link):
-        centred = y - mean
-        scatter += centred.T @ centred
-    return mean, scatter / n_rows
+    mean = total / n_rows
+    covariance = scatter / n_rows - np.outer(mean, mean)
+    half = link_of_logits(covariance, link)
+    return link_of_logits(shift + mean, link), link_of_logits(half.T, link)
+
+
+def _logits(cohort: Cohort) -> Iterator[FloatArray]:
+    """Logarithms of the valid profiles, (vertex, target), at most 4,096 at a time."""
+    for _, _, profiles in cohort.cells():
+        for start in range(0, len(profiles), _BLOCK):
+            yield logits_of(profiles[start : start + _BLOCK])
 
 
 def _n_components(ratio: FloatArray, variance: float, max_components: int | None) -> int:

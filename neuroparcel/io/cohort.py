@@ -1,215 +1,155 @@
-"""From files to a cohort of connectivity profiles."""
+"""From files to a cohort of connectivity profiles in memory; :mod:`..store` keeps them on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from neuroparcel.brain.atlas import Region, Targets
-from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.connectome import Cohort
-from neuroparcel.brain.profiles import (
-    FEW_FRAMES,
-    MIN_FRAMES,
-    Positive,
-    combine_runs,
-    correlate,
-    is_dead,
-    to_positive_sphere,
-)
-from neuroparcel.errors import ConnectomeError, FileFormatError, SpaceError
-from neuroparcel.io.cifti import CiftiMatrix, read_cifti
+from neuroparcel.brain.features import to_sphere
+from neuroparcel.errors import ConnectomeError, NeuroparcelError
+from neuroparcel.io.cells import make_cell
 from neuroparcel.io.layout import CohortFiles, Recording
-from neuroparcel.types import FloatArray, IntArray
+from neuroparcel.io.recipe import Recipe
+from neuroparcel.io.scheduling import Outcome, Scheduler, run_tasks
+from neuroparcel.types import BoolArray, FloatArray
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the number of recordings done and the number in all."""
-
-_N_FRAMES_NAMED = 3
+"""Called with the number of sessions done and the number in all."""
 
 
 def load_cohort(
     files: CohortFiles,
-    region: Region,
-    targets: Targets,
+    recipe: Recipe,
     *,
-    positive: Positive = "shift",
-    max_dead: float = 0.1,
+    skip_bad: bool = False,
+    n_jobs: int = 1,
+    scheduler: Scheduler | None = None,
     progress: Progress | None = None,
 ) -> tuple[Cohort, tuple[str, ...]]:
-    """Read the recordings of a cohort and correlate its region with the targets.
+    """Read the recordings of a cohort and describe the vertices of a region.
 
     Correlations of the runs of a session are averaged in Fisher's z, weighted by frames.
-    A dead vertex (constant, or not finite throughout) is masked in its recording; a target
+    A dead vertex (constant, not finite, or not in the file) is masked in its session; a target
     all of whose vertices are dead counts as uncorrelated there.
 
     Parameters
     ----------
     files : CohortFiles
         The recordings.
-    region : Region
-        Whose vertices get a profile.
-    targets : Targets
-        What the profiles are made of.
-    positive : {"shift", "clip"}, default "shift"
-        How negative correlations are treated.
-    max_dead : float, default 0.1
-        Largest share of dead vertices, and of dead targets, in a recording.
+    recipe : Recipe
+        Region, targets, features and cleaning.
+    skip_bad : bool, default False
+        Leave out sessions that cannot be read, with a warning, instead of raising.
+    n_jobs : int, default 1
+        Processes that read at the same time.
+    scheduler : Scheduler, optional
+        Who does the work; this machine if not given.
     progress : callable, optional
-        Called after each recording with the number done and the number in all.
+        Called after each session with the number done and the number in all.
 
     Returns
     -------
     cohort : Cohort
     warnings : tuple of str
-        One line for each recording in which something was masked, or that is very short.
+        One line for each recording in which something was masked, that is very short, or that
+        was left out.
 
     Raises
     ------
-    FileFormatError
-        If a file cannot be read, or holds labels.
-    SpaceError
-        If a file lacks vertices of the region or the targets, or has other vertices than
-        the first file.
-    ConnectomeError
-        If a recording has fewer than 3 frames, frames without a finite number, or more dead
-        vertices than allowed.
+    NeuroparcelError
+        If a session cannot be read, see :func:`~neuroparcel.io.cells.make_cell`; if there are
+        several, all are named. With `skip_bad` only if none can.
     """
     subjects, sessions = files.subjects, files.sessions
-    shape = (len(subjects), len(sessions), region.n_vertices, targets.n_targets)
+    tasks = [
+        (subject, session, files.runs(subject, session))
+        for subject in subjects
+        for session in sessions
+        if files.runs(subject, session)
+    ]
+    shape = (len(subjects), len(sessions), recipe.region.n_vertices, len(recipe.feature_names))
     profiles = np.zeros(shape, dtype=np.float32)
     valid = np.zeros(shape[:3], dtype=bool)
-    reader = _Reader(region, targets, max_dead)
+    warnings: dict[int, tuple[str, ...]] = {}
     n_done = 0
-    for row, column in np.ndindex(shape[:2]):
-        runs = []
-        for recording in files.runs(subjects[row], sessions[column]):
-            runs.append(reader.correlations(recording))
-            n_done += 1
-            if progress:
-                progress(n_done, len(files.recordings))
-        if runs:
-            made = to_positive_sphere(combine_runs(runs), positive)
-            profiles[row, column], valid[row, column] = made
-    cohort = Cohort(subjects, sessions, profiles, valid, region.axis, targets.names)
-    return cohort, tuple(reader.warnings)
 
+    def take(outcome: Outcome) -> None:
+        nonlocal n_done
+        n_done += 1
+        if outcome.value is not None:
+            subject, session, _ = tasks[outcome.number]
+            cell = (subjects.index(subject), sessions.index(session))
+            profiles[cell], valid[cell], warnings[outcome.number] = outcome.value
+        if progress:
+            progress(n_done, len(tasks))
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Where the region and the targets lie in the first file; the others must have its axis."""
-
-    path: str
-    axis: BrainAxis
-    region: IntArray
-    targets: IntArray
-
-
-class _Reader:
-    """Reads one recording after another, holding each to the vertices of the first."""
-
-    def __init__(self, region: Region, targets: Targets, max_dead: float) -> None:
-        self.region = region
-        self.targets = targets
-        self.max_dead = max_dead
-        self.warnings: list[str] = []
-        self._rows: _Rows | None = None
-
-    def correlations(self, recording: Recording) -> tuple[FloatArray, int]:
-        """Correlation of the region with the targets, (vertex, target), and number of frames."""
-        matrix = read_cifti(recording.path)
-        _check_kind(matrix)
-        self._check_length(recording, matrix.n_frames)
-        rows = self._rows_in(matrix)
-        series = matrix.read(rows.region)
-        _check_frames(matrix, series)
-        target_series = self.targets.average(matrix.read(rows.targets))
-        self._check_alive(recording, "vertices", series)
-        self._check_alive(recording, "targets", target_series)
-        return correlate(series, target_series), matrix.n_frames
-
-    def _check_length(self, recording: Recording, n_frames: int) -> None:
-        if n_frames < MIN_FRAMES:
-            raise ConnectomeError(
-                f"{recording.path} has {n_frames} time points; a correlation needs at least "
-                f"{MIN_FRAMES}.",
-                "Take the recording off the list.",
-            )
-        if n_frames < FEW_FRAMES:
-            self.warnings.append(
-                f"{recording}: profiles of {n_frames} frames, fewer than {FEW_FRAMES}, are mostly "
-                f"noise ({recording.path})."
-            )
-
-    def _rows_in(self, matrix: CiftiMatrix) -> _Rows:
-        if self._rows is None:
-            self._rows = _Rows(
-                str(matrix.path),
-                matrix.axis,
-                _locate(matrix, f"region {self.region.name}", self.region.axis),
-                _locate(matrix, f"targets {self.targets.name}", self.targets.axis),
-            )
-        elif matrix.axis != self._rows.axis:
-            raise SpaceError(
-                f"{matrix.path} ({_describe(matrix.axis)}) has other vertices than "
-                f"{self._rows.path} ({_describe(self._rows.axis)}).",
-                "Resample all recordings of a cohort to the same grayordinates.",
-            )
-        return self._rows
-
-    def _check_alive(self, recording: Recording, what: str, series: FloatArray) -> None:
-        """Report dead rows, or refuse a recording that has too many."""
-        dead = is_dead(series)
-        n_dead, n_rows = int(dead.sum()), len(dead)
-        if n_dead == 0:
-            return
-        found = f"{n_dead} of {n_rows} {what} carry no signal (all zero, constant or NaN)"
-        if n_dead > self.max_dead * n_rows:
-            raise ConnectomeError(
-                f"{recording.path}: {found}, more than the {self.max_dead:.0%} allowed.",
-                "Check the recording, take it off the list, or raise --max-dead.",
-            )
-        done = "masked" if what == "vertices" else "counted as uncorrelated"
-        self.warnings.append(f"{recording}: {found} and were {done} ({recording.path}).")
-
-
-def _check_kind(matrix: CiftiMatrix) -> None:
-    if matrix.kind == "dlabel":
-        raise FileFormatError(
-            f"{matrix.path} is a dlabel file, which holds labels and is no recording.",
-            "List .dtseries.nii files, or .dscalar.nii files of many maps.",
+    with tempfile.TemporaryDirectory(prefix="neuroparcel-") as folder:
+        outcomes = run_tasks(
+            partial(_profiles, recipe),
+            [runs for _, _, runs in tasks],
+            scheduler or Scheduler(),
+            folder=Path(folder),
+            n_jobs=n_jobs,
+            on_outcome=take,
         )
+    failed = [(*tasks[o.number][:2], o.error) for o in outcomes if o.error is not None]
+    if failed and not (skip_bad and valid.any()):
+        raise refusal(failed, len(tasks))
+    lines = [line for number in sorted(warnings) for line in warnings[number]]
+    lines += [f"subject {who}, session {when} was left out: {why}" for who, when, why in failed]
+    cohort, dropped = _without_empty(subjects, sessions, profiles, valid, recipe)
+    return cohort, (*lines, *dropped)
 
 
-def _check_frames(matrix: CiftiMatrix, series: FloatArray) -> None:
-    """Refuse single frames without a finite number; a file of nothing else is dead vertices."""
-    bad = np.flatnonzero(~np.isfinite(series).any(axis=0))
-    if not 0 < len(bad) < series.shape[1]:
-        return
-    shown = ", ".join(str(frame + 1) for frame in bad[:_N_FRAMES_NAMED])
-    shown += ", ..." if len(bad) > _N_FRAMES_NAMED else ""
-    what = f"frame {shown} is" if len(bad) == 1 else f"frames {shown} are"
-    raise ConnectomeError(
-        f"{matrix.path}: {what} not finite in all vertices of the region ({len(bad)} of "
-        f"{series.shape[1]} frames, counted from 1).",
-        "Censor by removing frames from the file; do not fill them with NaN.",
+def refusal(
+    failed: Sequence[tuple[str, str, Exception]], n_sessions: int
+) -> NeuroparcelError | Exception:
+    """What to raise where sessions cannot be read: the one error, or one that lists them all."""
+    first = failed[0][2]
+    if len(failed) == 1 or not isinstance(first, NeuroparcelError):
+        return first
+    lines = [f"subject {subject}, session {session}: {error}" for subject, session, error in failed]
+    return ConnectomeError(
+        "\n  ".join([f"{len(failed)} of {n_sessions} sessions cannot be used:", *lines]),
+        "Mend them, take them off the list, or go on without them: --skip-bad.",
     )
 
 
-def _locate(matrix: CiftiMatrix, what: str, axis: BrainAxis) -> IntArray:
-    """Rows of a file that hold an axis; the error names the file."""
-    try:
-        return matrix.axis.rows_of(axis)
-    except SpaceError as error:
-        raise SpaceError(
-            f"{matrix.path} does not hold the {what}: {error.message}", error.tip
-        ) from error
+def _profiles(
+    recipe: Recipe, recordings: Sequence[Recording]
+) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
+    """Profiles of a session, where they are valid, and warnings."""
+    cell = make_cell(recordings, recipe)
+    profiles, alive = to_sphere(cell.values, recipe.features)
+    return profiles, alive, cell.warnings
 
 
-def _describe(axis: BrainAxis) -> str:
-    counts = {name: len(axis.rows_in(name)) for name in axis.structures[:2]}
-    shown = ", ".join(f"{n} {name}" for name, n in counts.items())
-    return f"{len(axis)} rows: {shown}" + (", ..." if len(axis.structures) > 2 else "")
+def _without_empty(
+    subjects: Sequence[str],
+    sessions: Sequence[str],
+    profiles: FloatArray,
+    valid: BoolArray,
+    recipe: Recipe,
+) -> tuple[Cohort, list[str]]:
+    """The cohort of the subjects that have any profile, and a line for each that has none."""
+    rows = np.flatnonzero(valid.any(axis=(1, 2)))
+    kept = tuple(subjects[row] for row in rows.tolist())
+    if len(kept) < len(subjects):
+        profiles, valid = profiles[rows], valid[rows]
+    cohort = Cohort(
+        kept, tuple(sessions), profiles, valid, recipe.region.axis, recipe.feature_names
+    )
+    lost = [subject for subject in subjects if subject not in kept]
+    return cohort, [f"subject {subject} has no session left and was left out." for subject in lost]
+
+
+def profile_bytes(files: CohortFiles, recipe: Recipe) -> int:
+    """Memory that the profiles of a cohort take, in bytes."""
+    n_cells = len(files.subjects) * len(files.sessions)
+    return 4 * n_cells * recipe.region.n_vertices * len(recipe.feature_names)

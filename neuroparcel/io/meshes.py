@@ -9,7 +9,7 @@ import numpy as np
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import OptionError
-from neuroparcel.io.cifti import read_cifti
+from neuroparcel.io.formats.cifti import read_cifti
 from neuroparcel.io.registry import hcp_file
 from neuroparcel.types import FloatArray, IntArray
 

@@ -19,10 +19,10 @@ from neuroparcel.brain.simulation import (
     simulate_run,
 )
 from neuroparcel.errors import FileFormatError, OptionError, OutputError
-from neuroparcel.io.atlases import load_region
-from neuroparcel.io.cifti_writer import CiftiWriter
 from neuroparcel.io.files import write_json, write_text
 from neuroparcel.io.meshes import SPACE, Hemisphere, load_cortex_axis, load_mesh
+from neuroparcel.io.regions import load_region
+from neuroparcel.io.writers.cifti_writer import CiftiWriter
 from neuroparcel.types import FloatArray
 
 REPETITION_TIME = 0.72

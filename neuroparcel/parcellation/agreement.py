@@ -65,9 +65,12 @@ def session_agreement(labels: np.ndarray) -> dict[str, float]:
 
 
 def area_agreement(labels: np.ndarray, areas: Sequence[str]) -> float | None:
-    """Adjusted Rand index of a map (vertex,) with anatomical areas; None with one area."""
+    """Adjusted Rand index of a map (vertex,) with anatomical areas.
+
+    None with one area, or where each vertex is its own, as nodes are.
+    """
     names, codes = np.unique(np.asarray(areas), return_inverse=True)
-    return adjusted_rand(labels, codes + 1) if len(names) > 1 else None
+    return adjusted_rand(labels, codes + 1) if 1 < len(names) < len(areas) else None
 
 
 def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float | None:

@@ -9,11 +9,12 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from neuroparcel.brain.clustering import spherical_kmeans
+from neuroparcel.brain.clustering import nearest_centre, spherical_kmeans
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.graph.observation import Observation
 
+_MAX_ROWS = 50_000  # that k-means sees at once; of larger cohorts it sees a sample
 _POOR_SHARE = 0.05  # of a session's vertices, for one k-means cluster
 
 
@@ -22,7 +23,9 @@ def observe(
 ) -> Observation:
     """Link coordinates of a cohort, shape (1, subject, session, vertex, component)."""
     coordinates = np.zeros((*cohort.valid.shape, reduction.n_components), np.float32)
-    coordinates[cohort.valid] = reduction.transform(cohort.profiles[cohort.valid])
+    for subject, session, profiles in cohort.cells():
+        valid = cohort.valid[subject, session]
+        coordinates[subject, session, valid] = reduction.transform(profiles)
     values = torch.from_numpy(coordinates).unsqueeze(0)
     return Observation(values, torch.from_numpy(cohort.valid.copy()).unsqueeze(0)).to(device)
 
@@ -38,14 +41,31 @@ def kmeans_anchors(
     labels : ndarray of int, shape (subject, session, vertex)
         1 to ``n_networks``; 0 where there is no data.
     """
-    profiles = cohort.profiles[cohort.valid]
-    vertex = np.broadcast_to(np.arange(cohort.n_vertices), cohort.valid.shape)[cohort.valid]
-    clusters, _ = spherical_kmeans(profiles, n_networks, seed, position=vertex)
-    coordinates = reduction.transform(profiles)
-    anchors = np.stack([coordinates[clusters == k].mean(0) for k in range(n_networks)])
+    sample, vertex = _sample(cohort, seed)
+    _, centres = spherical_kmeans(sample, n_networks, seed, position=vertex)
     labels = np.zeros(cohort.valid.shape, np.int32)
-    labels[cohort.valid] = clusters + 1
+    total = np.zeros((n_networks, reduction.n_components))
+    for subject, session, profiles in cohort.cells():
+        clusters = nearest_centre(profiles, centres)
+        labels[subject, session, cohort.valid[subject, session]] = clusters + 1
+        np.add.at(total, clusters, reduction.transform(profiles))
+    counts = np.bincount(labels[labels > 0] - 1, minlength=n_networks)
+    anchors = total / np.maximum(counts, 1)[:, None]
     return torch.from_numpy(anchors.astype(np.float32)), labels
+
+
+def _sample(cohort: Cohort, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Profiles for k-means, at most 50,000 drawn from all alike, and the vertex of each."""
+    n_rows = int(cohort.valid.sum())
+    chosen = np.ones(n_rows, bool)
+    if n_rows > _MAX_ROWS:
+        chosen[:] = False
+        chosen[np.random.default_rng(seed).choice(n_rows, _MAX_ROWS, replace=False)] = True
+    parts, start = [], 0
+    for _, _, profiles in cohort.cells():
+        parts.append(profiles[chosen[start : start + len(profiles)]])
+        start += len(profiles)
+    return np.concatenate(parts), np.nonzero(cohort.valid)[2][chosen]
 
 
 def anchor_warnings(

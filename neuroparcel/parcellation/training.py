@@ -24,7 +24,8 @@ from neuroparcel.nets.hierarchical_encoder import EncoderConfig
 
 _MAX_SUBJECTS = 12  # of a training data set; larger cohorts are seen by parts
 _MAX_SESSIONS = 4
-_VERTEX_SHARE = 0.3  # smallest training region, as a share of the cohort's
+_MAX_VERTICES = 2_000
+_VERTEX_SHARE = 0.3  # smallest training region, as a share of the largest
 _OBSERVED_SHARE = 0.6  # of the training batches; the others are simulated
 _GAP_SHARE = 0.3  # of the batches that lack some sessions
 _N_STARTS = 40
@@ -86,10 +87,11 @@ def start(model: NetworkModel) -> None:
 
 def _plate_ranges(data: Observation) -> PlateRanges:
     n_subjects, n_sessions, n_vertices = data.plate_sizes
-    low = max(1, round(_VERTEX_SHARE * n_vertices))
+    high = min(n_vertices, _MAX_VERTICES)
+    low = max(1, round(_VERTEX_SHARE * high))
     bounds = (
         (1, min(n_subjects, _MAX_SUBJECTS)),
         (1, min(n_sessions, _MAX_SESSIONS)),
-        (low, n_vertices),
+        (low, high),
     )
     return PlateRanges(bounds, max_elements=6_000, max_batch=8)

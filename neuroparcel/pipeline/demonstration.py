@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuroparcel.brain.recovery import parcellation_accuracies, reference_accuracies
@@ -110,6 +110,6 @@ def demo_fit_options(cohort: SimulatedCohort, options: DemoOptions) -> FitOption
 def accuracies(cohort: SimulatedCohort, result: FitResult, options: FitOptions) -> dict[str, float]:
     """Accuracy of the fit, of k-means and of the oracle on a simulated cohort."""
     truth = read_truth(cohort.folder)
-    profiles, _ = read_cohort(find_inputs(options), options.max_dead, quiet=True)
+    profiles, _ = read_cohort(find_inputs(options), replace(options, quiet=True))
     reference = reference_accuracies(profiles, reduce(profiles, options), truth, options.seed)
     return {**parcellation_accuracies(result.parcellation, truth), **reference}

@@ -11,13 +11,17 @@ import numpy as np
 
 from neuroparcel.atomic import atomic_path
 from neuroparcel.brain.atlas import Region
+from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.io.entities import entity
+from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.io.writers import read_parcellations
-from neuroparcel.pipeline.progress import progress_bar
+from neuroparcel.io.writers.similarity import read_similarity
+from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.results import FIGURES, TRAINING_FILE, read_history
 from neuroparcel.pipeline.run_folder import read_finished_run
+from neuroparcel.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +52,13 @@ def plot(results: Path, *, quiet: bool = False) -> list[Path]:
         np.asarray(run["region"]["label_of_vertex"]),
     )
     with progress_bar("drawing", quiet=quiet) as advance:
-        return draw_run(results, parcellation, region, history, advance)
+        figures = draw_run(
+            results, parcellation, region, history, advance, read_similarity(results)
+        )
+    reason = undrawn(parcellation.axis)
+    if reason is not None:
+        say(reason, quiet=quiet)
+    return figures
 
 
 def draw_run(
@@ -57,21 +67,34 @@ def draw_run(
     region: Region | None,
     history: TrainingHistory | None,
     advance: Callable[[int, int, str], None],
+    similarity: FloatArray | None = None,
 ) -> list[Path]:
-    """Population, every subject, an overview, and the training curve, as PNG files."""
-    from neuroparcel.plotting.surface import draw_cohort, draw_parcellation
+    """The maps as far as they can be drawn, and the training curve, as PNG files.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    parcellation : CohortParcellation
+        On the fs_LR 32k cortex: population, every subject and an overview. Of nodes: a heat
+        map of the population. Other maps are not drawn; :func:`undrawn` says so.
+    region : Region, optional
+        Areas whose borders are drawn.
+    history : TrainingHistory, optional
+        Drawn if it has steps.
+    advance : callable
+        Called with the number done, the number in all, and what comes next.
+    similarity : (node, node) array of float, optional
+        Fisher's z of the correlations of all pairs of nodes, averaged over the cohort; the
+        heat map needs it.
+
+    Returns
+    -------
+    list of Path
+    """
     from neuroparcel.plotting.training import draw_training
 
-    jobs: dict[str, partial[Figure]] = {
-        "population": partial(
-            draw_parcellation, parcellation.of_population(), "Population", region=region
-        ),
-        "overview": partial(draw_cohort, parcellation, region=region),
-    }
-    for subject in parcellation.subjects:
-        jobs[f"sub-{entity(subject)}"] = partial(
-            draw_parcellation, parcellation.of_subject(subject), subject, region=region
-        )
+    jobs = _map_jobs(parcellation, region, similarity)
     if history is not None and len(history.loss):
         jobs["training"] = partial(draw_training, history)
     files = []
@@ -83,3 +106,72 @@ def draw_run(
         files.append(file)
     advance(len(jobs), len(jobs), "")
     return files
+
+
+def undrawn(axis: BrainAxis) -> str | None:
+    """Why there is no figure of maps on an axis, in one line; None if there is one."""
+    if axis.is_nodes or _is_drawable(axis):
+        return None
+    sizes = sorted(set(axis.mesh_size.values()))
+    places = [f"a mesh of {size:,} vertices" for size in sizes]
+    if not axis.is_surface.all():
+        places.append(f"{int((~axis.is_surface).sum()):,} voxels")
+    return (
+        f"No figure of the maps: the region lies on {' and '.join(places)} ({axis.space}), and "
+        "only the fs_LR 32k cortex and nodes are drawn."
+    )
+
+
+def _is_drawable(axis: BrainAxis) -> bool:
+    """Whether all rows are vertices of the fs_LR 32k cortex."""
+    meshes = load_cortex_axis().mesh_size
+    return bool(axis.is_surface.all()) and axis.mesh_size.items() <= meshes.items()
+
+
+def _map_jobs(
+    parcellation: CohortParcellation, region: Region | None, similarity: FloatArray | None
+) -> dict[str, partial[Figure]]:
+    if parcellation.axis.is_nodes:
+        return {} if similarity is None else _node_jobs(parcellation, similarity)
+    return _surface_jobs(parcellation, region) if _is_drawable(parcellation.axis) else {}
+
+
+def _node_jobs(
+    parcellation: CohortParcellation, similarity: FloatArray
+) -> dict[str, partial[Figure]]:
+    from neuroparcel.plotting.heatmap import draw_heatmap
+
+    population = parcellation.of_population()
+    heatmap = partial(
+        draw_heatmap,
+        similarity,
+        population.labels,
+        population.networks,
+        title="Population",
+        certainty=1 - population.entropy,
+        quantity="mean correlation (Fisher z)",
+        names=parcellation.axis.names,
+    )
+    return {"population": heatmap}
+
+
+def _surface_jobs(
+    parcellation: CohortParcellation, region: Region | None
+) -> dict[str, partial[Figure]]:
+    """Close-ups, or both sides of the hemispheres where a region lies on both."""
+    from neuroparcel.plotting.panel import draw_cohort_panel, draw_panel
+    from neuroparcel.plotting.surface import draw_cohort, draw_parcellation
+    from neuroparcel.plotting.view import is_seen_at_once
+
+    close = is_seen_at_once(parcellation.axis)
+    draw_one, draw_all = (
+        (draw_parcellation, draw_cohort) if close else (draw_panel, draw_cohort_panel)
+    )
+    jobs: dict[str, partial[Figure]] = {
+        "population": partial(draw_one, parcellation.of_population(), "Population", region=region),
+        "overview": partial(draw_all, parcellation, region=region),
+    }
+    for subject in parcellation.subjects:
+        soft = parcellation.of_subject(subject)
+        jobs[f"sub-{entity(subject)}"] = partial(draw_one, soft, subject, region=region)
+    return jobs

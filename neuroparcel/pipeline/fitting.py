@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from neuroparcel.brain.connectome import Cohort
@@ -13,14 +15,13 @@ from neuroparcel.inference.device import choose_device, cpu_threads
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.inference.stages import Schedule, TrainingHistory, staged_schedule
 from neuroparcel.inference.trainer import TrainingLimits, train
-from neuroparcel.io.atlases import load_region, load_targets
-from neuroparcel.io.layout import find_cohort
-from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.regions import load_region
+from neuroparcel.io.store import open_store
 from neuroparcel.parcellation.observations import anchor_warnings, kmeans_anchors, observe
 from neuroparcel.parcellation.training import network_model, start
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
-from neuroparcel.pipeline.planning import Plan, read_cohort
+from neuroparcel.pipeline.planning import Plan, find_files, plan_recipe, read_cohort
 from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
@@ -37,15 +38,42 @@ def plan(options: FitOptions) -> Plan:
 
 def find_inputs(options: FitOptions) -> Plan:
     """The recordings, the region and the targets that the options name."""
-    files = find_cohort(options.subjects, options.data_dir, options.sessions)
-    region, targets = load_region(options.roi), load_targets(options.targets)
+    if options.subjects is None and options.data_dir is None:
+        planned = _from_store_alone(options)
+    else:
+        files = find_files(options, options.sessions or "day", options.cleaning)
+        recipe, notes = plan_recipe(files, options)
+        notes = (*files.notes, *notes)
+        planned = Plan(files, recipe, options.networks, options.output, options.connectome, notes)
+    region = planned.recipe.region
     if options.networks > region.n_vertices:
         raise OptionError(
             f"{options.networks} networks asked for in a region of {region.n_vertices} vertices.",
             "Give fewer --networks or a larger --roi.",
         )
-    load_cortex_axis().rows_of(region.axis)  # the maps are written on it: fail now, not then
-    return Plan(files, region, targets, options.positive, options.networks, options.output)
+    return planned
+
+
+def _from_store_alone(options: FitOptions) -> Plan:
+    """The cohort of a connectome store, or a region inside it."""
+    assert options.connectome is not None  # checked when the options were made
+    stored = open_store(options.connectome).recipe
+    region = stored.region
+    if options.roi is not None:
+        region = load_region(options.roi, stored.region.axis)
+    if options.targets is not None or options.cleaning.steps:
+        raise OptionError(
+            f"{options.connectome} holds profiles that are made already.",
+            "Leave --targets and the cleaning options away, or name the recordings too.",
+        )
+    recipe = replace(stored, region=region, features=options.how)
+    if recipe.features.measure != stored.features.measure:
+        raise OptionError(
+            f"{options.connectome} holds {stored.features.measure} features, not "
+            f"{options.features}.",
+            f"Give --features {stored.features.kind}.",
+        )
+    return Plan(None, recipe, options.networks, options.output, options.connectome)
 
 
 def fit(options: FitOptions) -> FitResult:
@@ -73,7 +101,7 @@ def _fit(options: FitOptions) -> FitResult:
     folder = open_run(options, "fit")
     stages = schedule(options)
     planned = find_inputs(options)
-    cohort, warnings = read_cohort(planned, options.max_dead, quiet=options.quiet)
+    cohort, warnings = read_cohort(planned, options)
     reduction = reduce(cohort, options)
     say(_describe(reduction), quiet=options.quiet)
     anchors, clusters = kmeans_anchors(cohort, reduction, options.networks, options.seed)
@@ -86,13 +114,12 @@ def _fit(options: FitOptions) -> FitResult:
     )
     posterior = amortized(data)
     model = SavedModel(
-        planned.region,
-        planned.targets,
+        planned.recipe,
         reduction,
         amortized,
         posterior.encodings[-1],
         anchors.cpu().numpy(),
-        {"positive": options.positive, "sessions": options.sessions, "seed": options.seed},
+        {"sessions": options.sessions, "seed": options.seed},
     )
     return write_run(
         folder,

@@ -17,8 +17,8 @@ from neuroparcel.inference.data import PlateRanges, Simulations
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.inference.stages import Schedule, Stage
 from neuroparcel.inference.trainer import train
-from neuroparcel.io.atlases import load_region
 from neuroparcel.io.meshes import load_mesh
+from neuroparcel.io.regions import load_region
 from neuroparcel.models.toys import gaussian_random_effects, random_effects_log_evidence
 from neuroparcel.versions import versions
 

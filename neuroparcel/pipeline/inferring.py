@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from neuroparcel.inference.device import choose_device, cpu_threads
-from neuroparcel.io.layout import find_cohort
 from neuroparcel.parcellation.observations import nearest_anchor, observe
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
-from neuroparcel.pipeline.planning import Plan, read_cohort
+from neuroparcel.pipeline.planning import Plan, find_files, read_cohort
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
 from neuroparcel.pipeline.saved_model import SavedModel, load_model
@@ -23,16 +23,13 @@ def plan_inference(options: InferOptions) -> Plan:
 
 def _find_inputs(options: InferOptions) -> tuple[Plan, SavedModel]:
     model = load_model(Path(options.model), choose_device(options.device))
-    sessions = options.sessions or model.settings["sessions"]
-    files = find_cohort(options.subjects, options.data_dir, sessions)
-    planned = Plan(
-        files,
-        model.region,
-        model.targets,
-        model.settings["positive"],
-        model.n_networks,
-        options.output,
-    )
+    recipe = replace(model.recipe, max_dead=options.max_dead)
+    files = None
+    if options.subjects is not None or options.data_dir is not None:
+        sessions = options.sessions or model.settings["sessions"]
+        files = find_files(options, sessions, recipe.cleaning)
+    notes = () if files is None else files.notes
+    planned = Plan(files, recipe, model.n_networks, options.output, options.connectome, notes)
     return planned, model
 
 
@@ -63,7 +60,7 @@ def infer(options: InferOptions) -> FitResult:
 def _infer(options: InferOptions) -> FitResult:
     folder = open_run(options, "infer")
     planned, model = _find_inputs(options)
-    cohort, warnings = read_cohort(planned, options.max_dead, quiet=options.quiet)
+    cohort, warnings = read_cohort(planned, options)
     data = observe(cohort, model.reduction, choose_device(options.device))
     posterior = model.posterior(data, None if options.new_population else model.population)
     folder.begin(planned.input_record())

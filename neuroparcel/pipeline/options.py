@@ -4,33 +4,152 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from neuroparcel.brain.cleaning import Cleaning
+from neuroparcel.brain.features import FeatureKind, Features
 from neuroparcel.brain.profiles import Positive
 from neuroparcel.errors import OptionError
+from neuroparcel.io.scheduling import Scheduler
+from neuroparcel.io.store.blocks import Dtype
 
-_NOT_PART_OF_THE_RESULT = {"output", "resume", "overwrite", "figures", "quiet"}
-_CHOICES = {
-    "positive": ("shift", "clip"),
+_NOT_PART_OF_THE_RESULT = {
+    "output",
+    "resume",
+    "overwrite",
+    "figures",
+    "quiet",
+    "jobs",
+    "scheduler",
+    "connectome",
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "features": get_args(FeatureKind),
+    "positive": get_args(Positive),
+    "dtype": get_args(Dtype),
     "link": ("ilr", "softmax-centered"),
     "scaling": ("single", "component"),
     "evidence": ("mean", "product"),
 }
 
 
-@dataclass(frozen=True)
-class FitOptions:
-    """Options of :func:`neuroparcel.pipeline.fit`.
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """Which recordings to read, and who reads them; shared by the commands that do.
 
     Attributes
     ----------
-    subjects : Path
-        Subject list: plain IDs, or a table with columns subject, session, path.
+    subjects : Path, optional
+        Subject list: plain IDs, a table with columns subject, session, path, or a folder of
+        CBIG lists; every subject of the data folder if not given.
+    data_dir : Path, optional
+        HCP folder, or BIDS derivatives.
+    sessions, task, space
+        As in ``neuroparcel fit --help``.
+    max_dead : float
+        Largest share of dead vertices of a recording.
+    skip_bad : bool
+        Leave out what cannot be read, instead of stopping.
+    jobs : int
+        Processes that read at the same time.
+    scheduler : str
+        ``local``, ``dask:tcp://...`` or ``slurm``.
+    quiet : bool
+        Show no progress bars.
+    """
+
+    subjects: Path | None = None
+    data_dir: Path | None = None
+    sessions: str | None = "day"
+    task: str | None = None
+    space: str | None = None
+    max_dead: float = 0.1
+    skip_bad: bool = False
+    jobs: int = 1
+    scheduler: str = "local"
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_dead <= 1:
+            raise OptionError(f"--max-dead is {self.max_dead}.", "Give a share from 0 to 1.")
+        if self.jobs < 1:
+            raise OptionError(f"--jobs is {self.jobs}.", "Give at least 1.")
+        Scheduler.parse(self.scheduler)
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name, choices[0])
+            if value not in choices:
+                raise OptionError(f"--{name} is '{value}'.", f"Choose one of {', '.join(choices)}.")
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The options that the result depends on, as plain JSON values."""
+        return {
+            name: str(value.resolve()) if isinstance(value, Path) else value
+            for name, value in asdict(self).items()
+            if name not in _NOT_PART_OF_THE_RESULT
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileOptions(InputOptions):
+    """How recordings become profiles; shared by ``fit`` and ``connectome build``.
+
+    Attributes
+    ----------
+    roi : str, optional
+        ``broca-left`` if not given; all nodes where the recordings have nodes.
+    targets : str, optional
+        ``seeds`` if not given; all nodes where the recordings have nodes.
+    features, positive, z_score, detrend, band_pass, confounds, censor, global_signal
+        As in ``neuroparcel fit --help``.
+    """
+
+    roi: str | None = None
+    targets: str | None = None
+    features: FeatureKind = "correlation"
+    positive: Positive = "shift"
+    z_score: bool = False
+    detrend: bool = False
+    band_pass: tuple[float, float] | None = None
+    confounds: str | None = None
+    censor: bool = False
+    global_signal: bool = False
+
+    @property
+    def how(self) -> Features:
+        """The features, as the loaders take them."""
+        return Features(self.features, self.positive)
+
+    @property
+    def cleaning(self) -> Cleaning:
+        """The cleaning, as the loaders take it.
+
+        Raises
+        ------
+        OptionError
+            If the band is empty.
+        """
+        return Cleaning(
+            z_score=self.z_score,
+            detrend=self.detrend,
+            band_pass=self.band_pass,
+            confounds=self.confounds,
+            censor=self.censor,
+            global_signal=self.global_signal,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions(ProfileOptions):
+    """Options of :func:`neuroparcel.pipeline.fit`, beside those of :class:`ProfileOptions`.
+
+    Attributes
+    ----------
     output : Path
         Folder for the results.
-    data_dir : Path, optional
-        HCP folder, for plain IDs.
-    roi, targets, sessions, positive, link, scaling, variance, evidence
+    connectome : Path, optional
+        Connectome store to keep the profiles in; without ``subjects`` and ``data_dir`` it
+        gives the cohort.
+    link, scaling, variance, evidence
         As in ``neuroparcel fit --help``.
     networks : int
         Number of networks.
@@ -43,18 +162,11 @@ class FitOptions:
         Training steps; default from the schedule.
     time_budget : float, optional
         Training time in seconds, instead of steps; then not reproducible.
-    max_dead : float
-        Largest share of dead vertices of a recording.
     """
 
-    subjects: Path
     output: Path
-    data_dir: Path | None = None
-    roi: str = "broca-left"
+    connectome: Path | None = None
     networks: int = 2
-    targets: str = "seeds"
-    sessions: str = "day"
-    positive: Positive = "shift"
     link: str = "ilr"
     scaling: str = "single"
     variance: float = 0.8
@@ -64,11 +176,9 @@ class FitOptions:
     threads: int = 1
     steps: int | None = None
     time_budget: float | None = None
-    max_dead: float = 0.1
     resume: bool = False
     overwrite: bool = False
     figures: bool = True
-    quiet: bool = False
 
     def __post_init__(self) -> None:
         if self.networks < 2:
@@ -83,49 +193,73 @@ class FitOptions:
             raise OptionError(f"--variance is {self.variance}.", "Give a share above 0, up to 1.")
         if self.time_budget is not None and not self.time_budget > 0:
             raise OptionError(f"--time-budget is {self.time_budget}.", "Give seconds above 0.")
-        _check_shared(self)
-
-    def fingerprint(self) -> dict[str, Any]:
-        """The options that the result depends on, as plain JSON values."""
-        return _fingerprint(self)
+        _check_run(self)
+        super().__post_init__()
 
 
-@dataclass(frozen=True)
-class InferOptions:
-    """Options of :func:`neuroparcel.pipeline.infer`.
+@dataclass(frozen=True, kw_only=True)
+class InferOptions(InputOptions):
+    """Options of :func:`neuroparcel.pipeline.infer`, beside those of :class:`InputOptions`.
 
     Attributes
     ----------
     model : Path
         Folder ``model`` of a fit's results, or the results folder itself.
-    subjects, output, data_dir, sessions, evidence, seed, device, threads, max_dead
+    output, connectome, evidence, seed, device, threads
         As in :class:`FitOptions`; sessions default to the fit's.
     new_population : bool
         Infer the population from these subjects too, instead of keeping the fit's.
     """
 
     model: Path
-    subjects: Path
     output: Path
-    data_dir: Path | None = None
     sessions: str | None = None
+    connectome: Path | None = None
     new_population: bool = False
     evidence: str = "mean"
     seed: int = 0
     device: str = "auto"
     threads: int = 1
-    max_dead: float = 0.1
     resume: bool = False
     overwrite: bool = False
     figures: bool = True
-    quiet: bool = False
 
     def __post_init__(self) -> None:
-        _check_shared(self)
+        _check_run(self)
+        super().__post_init__()
 
-    def fingerprint(self) -> dict[str, Any]:
-        """The options that the result depends on, as plain JSON values."""
-        return _fingerprint(self)
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions(ProfileOptions):
+    """Options of :func:`neuroparcel.pipeline.build`, beside those of :class:`ProfileOptions`.
+
+    Attributes
+    ----------
+    output : Path
+        Folder of the store; completed and brought up to date if it is there.
+    dtype : {"float32", "float16"}
+        Numbers of the store; float16 takes half the space and rounds correlations by at most
+        0.00025.
+    """
+
+    output: Path
+    dtype: Dtype = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectOptions(InputOptions):
+    """Options of :func:`neuroparcel.pipeline.inspect`, beside those of :class:`InputOptions`.
+
+    Attributes
+    ----------
+    store : Path, optional
+        A connectome store to look at, instead of recordings.
+    output : Path, optional
+        Table of the findings, one line a recording.
+    """
+
+    store: Path | None = None
+    output: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -140,23 +274,12 @@ class DemoOptions:
     quiet: bool = False
 
 
-def _check_shared(options: FitOptions | InferOptions) -> None:
-    if not 0 <= options.max_dead <= 1:
-        raise OptionError(f"--max-dead is {options.max_dead}.", "Give a share from 0 to 1.")
+def _check_run(options: FitOptions | InferOptions) -> None:
+    if options.subjects is None and options.data_dir is None and options.connectome is None:
+        raise OptionError(
+            "No recordings are named.", "Give --subjects, --data-dir or --connectome."
+        )
     if options.resume and options.overwrite:
         raise OptionError("--resume and --overwrite exclude each other.", "Give one of them.")
     if options.threads < 1:
         raise OptionError(f"--threads is {options.threads}.", "Give at least 1.")
-    for name, choices in _CHOICES.items():
-        value = getattr(options, name, choices[0])
-        if value not in choices:
-            raise OptionError(f"--{name} is '{value}'.", f"Choose one of {', '.join(choices)}.")
-
-
-def _fingerprint(options: FitOptions | InferOptions) -> dict[str, Any]:
-    plain = {
-        name: str(value.resolve()) if isinstance(value, Path) else value
-        for name, value in asdict(options).items()
-        if name not in _NOT_PART_OF_THE_RESULT
-    }
-    return plain

@@ -11,8 +11,8 @@ import numpy as np
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.inference.posterior import Posterior
 from neuroparcel.inference.stages import TrainingHistory
-from neuroparcel.io.meshes import load_cortex_axis
-from neuroparcel.io.writers import write_parcellations
+from neuroparcel.io.writers import full_axis_of, write_parcellations
+from neuroparcel.io.writers.similarity import write_similarity
 from neuroparcel.parcellation.agreement import (
     area_agreement,
     session_agreement,
@@ -21,8 +21,9 @@ from neuroparcel.parcellation.agreement import (
 from neuroparcel.parcellation.heldout import heldout_density
 from neuroparcel.parcellation.labels import parcellate
 from neuroparcel.parcellation.observations import reduced_kmeans
+from neuroparcel.parcellation.similarity import node_similarity
 from neuroparcel.parcellation.verdict import judge
-from neuroparcel.pipeline.figures import draw_run
+from neuroparcel.pipeline.figures import draw_run, undrawn
 from neuroparcel.pipeline.options import FitOptions, InferOptions
 from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import progress_bar
@@ -81,7 +82,7 @@ def write_run(
         files = write_parcellations(
             folder.path,
             parcellation,
-            full_axis=load_cortex_axis(),
+            full_axis=full_axis_of(cohort.axis),
             sources=planned.sources(),
             areas=[str(name) for name in model.region.label_of_vertex],
             progress=advance,
@@ -92,11 +93,17 @@ def write_run(
     if history is not None:
         files.append(write_history(folder.path, history))
         files.extend(model.save(folder.path / "model"))
+    similarity = node_similarity(cohort, model.recipe.features)
+    if similarity is not None:
+        files.append(write_similarity(folder.path, similarity, cohort.axis.names))
     figures: list[Path] = []
     if options.figures:
         with progress_bar("drawing", quiet=options.quiet) as advance:
-            figures = draw_run(folder.path, parcellation, model.region, history, advance)
-    every_warning = (*warnings, *verdict.warnings)
+            figures = draw_run(
+                folder.path, parcellation, model.region, history, advance, similarity
+            )
+    not_drawn = undrawn(cohort.axis) if options.figures else None
+    every_warning = (*warnings, *verdict.warnings, *([not_drawn] if not_drawn else []))
     record = {
         "inputs": planned.input_record(),
         "warnings": every_warning,
@@ -108,6 +115,7 @@ def write_run(
             "labels": model.region.labels,
             "label_of_vertex": [str(name) for name in model.region.label_of_vertex],
         },
+        "recipe": model.recipe.to_json(),
         "reduction": {
             "n_targets": model.reduction.n_targets,
             "n_components": model.reduction.n_components,

@@ -2,87 +2,300 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuroparcel.brain.atlas import Region, Targets
+from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.cleaning import Cleaning
 from neuroparcel.brain.connectome import Cohort
-from neuroparcel.brain.profiles import Positive
-from neuroparcel.io.cohort import load_cohort
-from neuroparcel.io.layout import CohortFiles
+from neuroparcel.brain.features import FeatureKind
+from neuroparcel.errors import LayoutError, NeuroparcelError, OptionError, SpaceError
+from neuroparcel.io.cells import check_kind
+from neuroparcel.io.cohort import load_cohort, profile_bytes, refusal
+from neuroparcel.io.formats import open_matrix, split_variable
+from neuroparcel.io.layout import CohortFiles, Recording, find_cohort
+from neuroparcel.io.recipe import Recipe
+from neuroparcel.io.regions import load_region
+from neuroparcel.io.scheduling import Scheduler
+from neuroparcel.io.store import ConnectomeStore, build_store, open_store
+from neuroparcel.io.survey.examination import Grid
+from neuroparcel.io.targets import load_targets
+from neuroparcel.pipeline.options import InputOptions, ProfileOptions
 from neuroparcel.pipeline.progress import progress_bar
+
+_MEMORY_SHARE = 0.5  # of the machine's, for the profiles of a cohort
+_N_NAMED = 5
+_N_LOOKED_AT = 5  # recordings, to know which rows are usual
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The recordings, the region and the targets of a run.
+    """The recordings of a run, and what is made of them.
 
     Attributes
     ----------
-    files : CohortFiles
-    region : Region
-    targets : Targets
-    positive : {"shift", "clip"}
-        How negative correlations are treated.
+    files : CohortFiles, optional
+        None where a connectome store gives the whole cohort.
+    recipe : Recipe
     n_networks : int
     output : Path
+    connectome : Path, optional
+        Store to take profiles from and to keep them in.
+    notes : tuple of str
+        What a user should know before the run.
     """
 
-    files: CohortFiles
-    region: Region
-    targets: Targets
-    positive: Positive
+    files: CohortFiles | None
+    recipe: Recipe
     n_networks: int
     output: Path
+    connectome: Path | None = None
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """A few lines for the terminal."""
-        files = self.files
-        n_cells = len({(r.subject, r.session) for r in files.recordings})
-        missing = len(files.subjects) * len(files.sessions) - n_cells
+        region, features = self.recipe.region, self.recipe.feature_names
+        kind = "maps" if self.recipe.targets is None else f"targets {self.recipe.targets.name}"
+        steps = ", ".join(self.recipe.cleaning.steps) or "none"
         return "\n".join(
             [
-                f"{len(files.subjects)} subjects x {len(files.sessions)} sessions "
-                f"({', '.join(files.sessions)}), {missing} missing, "
-                f"{len(files.recordings)} recordings",
-                f"region {self.region.name}: {self.region.n_vertices} vertices",
-                f"targets {self.targets.name}: {self.targets.n_targets}",
+                self._cohort(),
+                f"region {region.name}: {region.n_vertices} {region.axis.rows_are}",
+                f"{kind}: {len(features)}; features: {self.recipe.features.kind}; "
+                f"cleaning: {steps}",
                 f"{self.n_networks} networks, into {self.output}",
-                *self.files.notes,
+                *self.notes,
                 "dry run: nothing was written",
             ]
         )
 
+    def _cohort(self) -> str:
+        if self.files is None:
+            assert self.connectome is not None  # the one or the other
+            store = open_store(self.connectome)
+            return (
+                f"{len(store.subjects)} subjects x {len(store.sessions)} sessions of {store.path}"
+            )
+        files = self.files
+        n_cells = len({(r.subject, r.session) for r in files.recordings})
+        missing = len(files.subjects) * len(files.sessions) - n_cells
+        return (
+            f"{len(files.subjects)} subjects x {len(files.sessions)} sessions "
+            f"({', '.join(files.sessions)}), {missing} missing, "
+            f"{len(files.recordings)} recordings"
+        )
+
     def input_record(self) -> dict[str, Any]:
-        """Each recording with its size in bytes, so that a changed input can be told."""
+        """Each input with its size in bytes, so that a changed one can be told."""
+        if self.files is None:
+            return {str(self.connectome): {"connectome": True}}
         return {
-            str(Path(r.path).resolve()): {
-                "subject": r.subject,
-                "session": r.session,
-                "run": r.run,
-                "bytes": Path(r.path).stat().st_size,
+            str(path.resolve()): {
+                "subject": recording.subject,
+                "session": recording.session,
+                "run": recording.run,
+                "bytes": split_variable(path)[0].stat().st_size,
             }
-            for r in self.files.recordings
+            for recording in self.files.recordings
+            for path in recording.paths
         }
 
     def sources(self) -> dict[str, list[str]]:
         """Subject -> the files that its parcellation is made from."""
+        if self.files is None:
+            assert self.connectome is not None  # the one or the other
+            store = open_store(self.connectome)
+            return {subject: [str(store.path.resolve())] for subject in store.subjects}
         found: dict[str, list[str]] = {}
         for recording in self.files.recordings:
-            found.setdefault(recording.subject, []).append(str(Path(recording.path).resolve()))
+            found.setdefault(recording.subject, []).extend(
+                str(path.resolve()) for path in recording.paths
+            )
         return found
 
 
-def read_cohort(planned: Plan, max_dead: float, *, quiet: bool) -> tuple[Cohort, tuple[str, ...]]:
+def find_files(options: InputOptions, sessions: str, cleaning: Cleaning) -> CohortFiles:
+    """The recordings that the options name, with what their cleaning needs."""
+    if options.subjects is None and options.data_dir is None:
+        raise OptionError("No recordings are named.", "Give --subjects or --data-dir.")
+    return find_cohort(
+        options.subjects,
+        options.data_dir,
+        sessions,
+        task=options.task,
+        space=options.space,
+        confounds=cleaning.confounds is not None,
+        censor=cleaning.censor,
+    )
+
+
+def plan_recipe(files: CohortFiles, options: ProfileOptions) -> tuple[Recipe, tuple[str, ...]]:
+    """Region, targets, features and cleaning, for the rows that the recordings have.
+
+    Returns
+    -------
+    recipe : Recipe
+    notes : tuple of str
+        Maps that are not shared by all recordings.
+    """
+    axis = _usual_axis(files, options.features)
+    region = load_region(options.roi or ("nodes" if axis.is_nodes else "broca-left"), axis)
+    maps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    if options.features == "maps":
+        maps, notes = _shared_maps(files, skip_bad=options.skip_bad)
+    targets = None if options.features == "maps" else load_targets(options.targets, axis)
+    recipe = Recipe(region, targets, options.how, options.cleaning, maps, options.max_dead)
+    return recipe, notes
+
+
+def read_cohort(planned: Plan, options: InputOptions) -> tuple[Cohort, tuple[str, ...]]:
     """Profiles of the recordings, and warnings about what is missing or was masked."""
-    with progress_bar("loading", quiet=quiet) as advance:
+    if planned.connectome is not None:
+        return _from_store(planned, planned.connectome, options)
+    assert planned.files is not None  # without a store there are recordings
+    _check_memory(planned.files, planned.recipe)
+    with progress_bar("loading", quiet=options.quiet) as advance:
         cohort, warnings = load_cohort(
             planned.files,
-            planned.region,
-            planned.targets,
-            positive=planned.positive,
-            max_dead=max_dead,
+            planned.recipe,
+            skip_bad=options.skip_bad,
+            n_jobs=options.jobs,
+            scheduler=Scheduler.parse(options.scheduler),
             progress=advance,
         )
-    return cohort, (*planned.files.notes, *warnings)
+    return cohort, (*planned.notes, *warnings)
+
+
+def _from_store(planned: Plan, path: Path, options: InputOptions) -> tuple[Cohort, tuple[str, ...]]:
+    """Profiles of a store, completed first where recordings are named."""
+    warnings: tuple[str, ...] = ()
+    stored = _fitting_store(path, planned.recipe)
+    if planned.files is not None:
+        with progress_bar("loading", quiet=options.quiet) as advance:
+            report = build_store(
+                path,
+                planned.files,
+                planned.recipe if stored is None else stored.recipe,
+                dtype="float32" if stored is None else stored.dtype,
+                scheduler=Scheduler.parse(options.scheduler),
+                n_jobs=options.jobs,
+                progress=advance,
+            )
+        warnings = report.warnings
+    store = open_store(path)
+    files = planned.files
+    subjects = None if files is None else _with_sessions(store, files.subjects)
+    sessions = None if files is None else files.sessions
+    failed = [entry for entry in store.failed if files is None or entry[0] in files.subjects]
+    if failed and not options.skip_bad:
+        tip = "Or go on without it: --skip-bad." if len(failed) == 1 else ""
+        errors = [(who, when, LayoutError(why, tip)) for who, when, why in failed]
+        raise refusal(errors, len(store.subjects) * len(store.sessions))
+    cohort = store.cohort(
+        planned.recipe.features,
+        subjects=subjects,
+        sessions=sessions,
+        rows=store.axis.rows_of(planned.recipe.region.axis),
+    )
+    left_out = [f"subject {who}, session {when} was left out: {why}" for who, when, why in failed]
+    return cohort, (*planned.notes, *warnings, *left_out)
+
+
+def _with_sessions(store: ConnectomeStore, subjects: Sequence[str]) -> list[str]:
+    """The subjects of whom the store has any session."""
+    return [name for name in subjects if any(store.n_frames(name, s) for s in store.sessions)]
+
+
+def _fitting_store(path: Path, recipe: Recipe) -> ConnectomeStore | None:
+    """The store at a path, if there is one; it must hold what the recipe makes, or more of it.
+
+    A build with another recipe would begin the store anew, which nobody means who fits a model.
+    """
+    if not path.exists():
+        return None
+    store = open_store(path)
+    kept, wanted = store.recipe.to_json(), recipe.to_json()
+    parts = ("targets", "measure", "cleaning", "maps")
+    other = [name for name in parts if kept[name] != wanted[name]]
+    if other:
+        raise OptionError(
+            f"{path} holds profiles of other {' and '.join(other)} than are asked for.",
+            "Give another --connectome, or the options that it was built with.",
+        )
+    try:
+        store.axis.rows_of(recipe.region.axis)
+    except SpaceError as error:
+        raise OptionError(
+            f"{path} holds the region {store.recipe.region.name}, of which "
+            f"{recipe.region.name} is no part.",
+            "Give another --connectome, or another --roi.",
+        ) from error
+    return store
+
+
+def _usual_axis(files: CohortFiles, features: FeatureKind) -> BrainAxis:
+    """Rows that most of the first recordings have, so that an odd one does not set the region.
+
+    Those that cannot be used do not count, unless none can: loading them tells of all.
+    """
+    found: dict[Grid, list[BrainAxis]] = {}
+    first_error: NeuroparcelError | None = None
+    for recording in files.recordings:
+        try:
+            matrix = open_matrix(recording.paths, recording.mask)
+            check_kind(matrix, features)
+        except NeuroparcelError as error:
+            first_error = first_error or error
+            continue
+        found.setdefault(Grid.of(matrix.axis), []).append(matrix.axis)
+        if sum(map(len, found.values())) == _N_LOOKED_AT:
+            break
+    if not found:
+        assert first_error is not None  # a cohort has recordings
+        raise first_error
+    return max(found.values(), key=len)[0]
+
+
+def _shared_maps(files: CohortFiles, *, skip_bad: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the maps that all recordings have, and a note on the others.
+
+    With `skip_bad`, files without maps do not count; their loading names them.
+    """
+    names: dict[Path, Sequence[str]] = {}
+    for recording in files.recordings:
+        try:
+            names[recording.path] = _map_names(recording)
+        except NeuroparcelError:
+            if not skip_bad:
+                raise
+    first = next(iter(names.values()), ())
+    shared = tuple(name for name in first if all(name in own for own in names.values()))
+    others = sorted({name for own in names.values() for name in own} - set(shared))
+    if not others:
+        return shared, ()
+    listed = ", ".join(others[:_N_NAMED]) + (", ..." if len(others) > _N_NAMED else "")
+    return shared, (
+        f"{len(shared)} maps are shared by all recordings and used; {len(others)} others are "
+        f"not: {listed}",
+    )
+
+
+def _map_names(recording: Recording) -> Sequence[str]:
+    matrix = open_matrix(recording.paths, recording.mask)
+    check_kind(matrix, "maps")
+    return matrix.names
+
+
+def _check_memory(files: CohortFiles, recipe: Recipe) -> None:
+    needed = profile_bytes(files, recipe)
+    available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > _MEMORY_SHARE * available:
+        raise OptionError(
+            f"The profiles of the cohort take {needed / 2**30:.1f} GB, too much for the "
+            f"{available / 2**30:.1f} GB of memory of this machine.",
+            "Keep them on disk: --connectome FOLDER.",
+        )

@@ -49,9 +49,10 @@ class FitResult:
     def summary(self) -> str:
         """A few lines for the terminal."""
         n_sessions = int((~np.isnan(self.parcellation.session)).all(-1).any(-1).sum())
+        axis = self.parcellation.axis
         lines = [
             f"{len(self.parcellation.subjects)} subjects, {n_sessions} sessions, "
-            f"{len(self.parcellation.axis)} vertices, {self.parcellation.n_networks} networks",
+            f"{len(axis)} {axis.rows_are}, {self.parcellation.n_networks} networks",
             *(f"verdict: {message}" for message in self.verdict.messages),
             *_agreement_lines(self.agreement),
             *(f"warning: {warning}" for warning in self.warnings),
@@ -123,7 +124,7 @@ def write_networks(
     """
     profiles = model.reduction.inverse(population_networks)
     lines = ["target\t" + "\t".join(names)]
-    for target, row in zip(model.targets.names, profiles.T, strict=True):
+    for target, row in zip(model.feature_names, profiles.T, strict=True):
         lines.append(target + "\t" + "\t".join(f"{value:.6g}" for value in row))
     return write_text(folder / NETWORKS_FILE, "\n".join([*lines, ""]))
 

@@ -15,7 +15,14 @@ from neuroparcel.pipeline.options import FitOptions, InferOptions
 from neuroparcel.versions import versions
 
 RUN_FILE = "run.json"
-_OURS = ("**/*_seg-neuroparcel_*", "figures/*.png", "model/*.safetensors", f"**/{ASIDE}*")
+_OURS = (
+    "**/*seg-neuroparcel_*",
+    "parcellation.safetensors",
+    "desc-population_similarity.tsv",
+    "figures/*.png",
+    "model/*.safetensors",
+    f"**/{ASIDE}*",
+)
 
 
 @dataclass(frozen=True)

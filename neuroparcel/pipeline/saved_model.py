@@ -11,8 +11,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from neuroparcel.brain.atlas import Region, Targets
-from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import CheckpointError
 from neuroparcel.families.adavi import Adavi
@@ -20,12 +19,14 @@ from neuroparcel.graph.template import analyse
 from neuroparcel.inference.checkpoints import load_tensors, load_weights, save_tensors
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.io.files import read_arrays, write_arrays, write_json
+from neuroparcel.io.recipe import Recipe
+from neuroparcel.io.recipe_arrays import recipe_from, recipe_to_arrays, recipe_to_json
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.nets.hierarchical_encoder import Encoding
 from neuroparcel.versions import versions
 
 _CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +35,8 @@ class SavedModel:
 
     Attributes
     ----------
-    region : Region
-    targets : Targets
+    recipe : Recipe
+        How profiles are made, for new subjects: region, targets, features and cleaning.
     reduction : Reduction
     posterior : AmortizedPosterior
     population : Encoding
@@ -43,16 +44,38 @@ class SavedModel:
     anchors : ndarray, shape (network, component)
         Its k-means centres, that the networks are numbered by.
     settings : mapping
-        How profiles were made (``positive``, ``sessions``), for new subjects.
+        What else new subjects are treated by (``sessions``); plain JSON.
+
+    Raises
+    ------
+    CheckpointError
+        If the recipe makes profiles of another length than the reduction takes.
     """
 
-    region: Region
-    targets: Targets
+    recipe: Recipe
     reduction: Reduction
     posterior: AmortizedPosterior
     population: Encoding
     anchors: np.ndarray
     settings: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        n_features = len(self.recipe.feature_names)
+        if n_features != self.reduction.n_targets:
+            raise CheckpointError(
+                f"A recipe of {n_features} features does not belong to a reduction of "
+                f"{self.reduction.n_targets}."
+            )
+
+    @property
+    def region(self) -> Region:
+        """The region whose networks these are."""
+        return self.recipe.region
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """What each value of a profile belongs to: targets, or maps."""
+        return self.recipe.feature_names
 
     @property
     def n_networks(self) -> int:
@@ -72,9 +95,7 @@ class SavedModel:
     def save(self, folder: Path) -> list[Path]:
         """Write the model into a folder; returns the files."""
         arrays = {
-            **_axis_arrays("region", self.region.axis),
-            **_axis_arrays("targets", self.targets.axis),
-            "targets/assignment": np.asarray(self.targets.assignment),
+            **recipe_to_arrays(self.recipe),
             "anchors": np.asarray(self.anchors),
             **{f"reduction/{k}": v for k, v in self.reduction.to_arrays().items()},
         }
@@ -89,17 +110,7 @@ class SavedModel:
             "family": self.family.settings(),
             "link": self.reduction.link,
             "settings": dict(self.settings),
-            "region": {
-                "name": self.region.name,
-                "labels": list(self.region.labels),
-                "label_of_vertex": [str(name) for name in self.region.label_of_vertex],
-                "axis": _axis_json(self.region.axis),
-            },
-            "targets": {
-                "name": self.targets.name,
-                "names": list(self.targets.names),
-                "axis": _axis_json(self.targets.axis),
-            },
+            "recipe": recipe_to_json(self.recipe),
         }
         weights = {f"family/{k}": v for k, v in self.posterior.family.state_dict().items()}
         weights["population/summary"] = self.population.summary
@@ -137,18 +148,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SavedModel:
     load_weights(family, _below("family/", tensors), folder / _WEIGHTS)
     population = _below("population/", tensors)
     return SavedModel(
-        region=Region(
-            config["region"]["name"],
-            _axis("region", config["region"]["axis"], arrays),
-            tuple(config["region"]["labels"]),
-            np.asarray(config["region"]["label_of_vertex"]),
-        ),
-        targets=Targets(
-            config["targets"]["name"],
-            _axis("targets", config["targets"]["axis"], arrays),
-            arrays["targets/assignment"],
-            tuple(config["targets"]["names"]),
-        ),
+        recipe=recipe_from(config["recipe"], arrays),
         reduction=reduction,
         posterior=AmortizedPosterior(template, family.to(device).eval()),
         population=Encoding(population["summary"].to(device), population["embedding"].to(device)),
@@ -175,38 +175,3 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _below(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
-
-
-def _axis_json(axis: BrainAxis) -> dict[str, Any]:
-    names = sorted({str(name) for name in axis.structure})
-    return {
-        "space": axis.space,
-        "structures": names,
-        "mesh_size": dict(axis.mesh_size),
-        "volume_shape": list(axis.volume_shape) if axis.volume_shape else None,
-    }
-
-
-def _axis_arrays(prefix: str, axis: BrainAxis) -> dict[str, np.ndarray]:
-    names = sorted({str(name) for name in axis.structure})
-    arrays = {
-        f"{prefix}/structure": np.searchsorted(names, axis.structure.astype(str)).astype(np.int32),
-        f"{prefix}/vertex": np.asarray(axis.vertex),
-        f"{prefix}/voxel": np.asarray(axis.voxel),
-    }
-    if axis.affine is not None:
-        arrays[f"{prefix}/affine"] = np.asarray(axis.affine)
-    return arrays
-
-
-def _axis(prefix: str, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> BrainAxis:
-    names = np.asarray(config["structures"])
-    return BrainAxis(
-        space=config["space"],
-        structure=names[arrays[f"{prefix}/structure"]],
-        vertex=arrays[f"{prefix}/vertex"],
-        voxel=arrays[f"{prefix}/voxel"],
-        mesh_size=config["mesh_size"],
-        affine=arrays.get(f"{prefix}/affine"),
-        volume_shape=tuple(config["volume_shape"]) if config["volume_shape"] else None,
-    )

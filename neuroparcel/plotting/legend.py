@@ -27,7 +27,13 @@ _POINTS_OF_AN_INCH = 72
 
 
 def draw_legend(
-    axes: Axes, networks: Sequence[str], *, height: float, areas: bool, holes: bool
+    axes: Axes,
+    networks: Sequence[str],
+    *,
+    height: float,
+    areas: bool,
+    holes: bool,
+    borders: bool = True,
 ) -> None:
     """Draw a ramp from certain to undecided for each network, and name lines and greys.
 
@@ -43,8 +49,10 @@ def draw_legend(
         Whether borders of areas are drawn.
     holes : bool
         Whether some vertices have no data.
+    borders : bool, default True
+        Whether borders of networks are drawn.
     """
-    n_rows = len(networks) + 2 + areas + holes
+    n_rows = len(networks) + 1 + borders + areas + holes
     row = min(_ROW, height / n_rows)
     font = min(_FONT, 0.6 * row * _POINTS_OF_AN_INCH)
     axes.set_axis_off()
@@ -58,9 +66,10 @@ def draw_legend(
     axes.text(0, below, "certain", fontsize=0.7 * font, va="top")
     axes.text(_SWATCH, below, "undecided", fontsize=0.7 * font, va="top", ha="right")
     middle = (len(networks) + 1.5) * row
-    axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=NETWORK_WIDTH)
-    axes.text(_SWATCH + _GAP, middle, "network border", fontsize=font, va="center")
-    middle += row
+    if borders:
+        axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=NETWORK_WIDTH)
+        axes.text(_SWATCH + _GAP, middle, "network border", fontsize=font, va="center")
+        middle += row
     if areas:
         axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=AREA_WIDTH, linestyles=DASHES)
         axes.text(_SWATCH + _GAP, middle, "area border", fontsize=font, va="center")

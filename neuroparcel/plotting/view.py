@@ -26,6 +26,7 @@ _DIRECTIONS = {
 }
 
 _MARGIN = 0.3  # cortex shown around a region, as a share of the longer side of the region
+_SHARE_SEEN = 0.8  # of a region's vertices; a close-up of fewer would hide too much
 _LIGHT = np.array([-0.35, 0.45, 0.82])  # from the upper left, in the camera's coordinates
 _GYRUS, _SULCUS = 0.80, 0.56  # brightness of grey
 
@@ -110,6 +111,30 @@ def whole_hemisphere(view: SurfaceView, axis: BrainAxis, n_pixels: int = 500) ->
     return _look(surface, view.structure, np.array(nearest, dtype=np.float64), None, n_pixels)
 
 
+def hemisphere_from(structure: str, direction: str, n_pixels: int = 500) -> SurfaceView:
+    """Look at a whole hemisphere from an anatomical direction, such as ``"left"``.
+
+    Parameters
+    ----------
+    structure : {"CORTEX_LEFT", "CORTEX_RIGHT"}
+        The hemisphere.
+    direction : {"right", "left", "anterior", "posterior", "superior", "inferior"}
+        Where the camera stands.
+    n_pixels : int, default 500
+        Length of the picture's longer side.
+    """
+    return _hemisphere_from(structure, direction, n_pixels)
+
+
+def is_seen_at_once(axis: BrainAxis) -> bool:
+    """Whether a close-up of each hemisphere shows most of a region of the fs_LR 32k cortex."""
+    for structure in axis.structures:
+        normals = _surface(structure).normals[axis.vertex[axis.rows_in(structure)]]
+        if (normals @ normals.mean(axis=0) > 0).mean() < _SHARE_SEEN:
+            return False
+    return True
+
+
 @dataclass(frozen=True, eq=False)
 class _Surface:
     """An inflated hemisphere: (vertex, 3) coordinates and normals, (face, 3), (vertex,) depth."""
@@ -125,6 +150,12 @@ def _surface(structure: str) -> _Surface:
     hemisphere = _HEMISPHERES[structure]
     coordinates, faces = load_mesh("inflated", hemisphere)
     return _Surface(coordinates, _normals(coordinates, faces), faces, load_sulc(hemisphere))
+
+
+@lru_cache(maxsize=8)
+def _hemisphere_from(structure: str, direction: str, n_pixels: int) -> SurfaceView:
+    camera = np.array(_DIRECTIONS[direction], dtype=np.float64)
+    return _look(_surface(structure), structure, camera, None, n_pixels)
 
 
 @lru_cache(maxsize=8)  # the figures of a cohort all show the same region

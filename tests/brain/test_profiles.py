@@ -7,7 +7,7 @@ from neuroparcel.brain.profiles import (
     FLOOR,
     combine_runs,
     correlate,
-    is_dead,
+    standardise,
     to_positive_sphere,
 )
 from neuroparcel.errors import ConnectomeError, OptionError
@@ -41,13 +41,15 @@ def test_dead_rows_and_targets_are_nan(rng, value):
     assert np.isnan(found[1]).all()
     assert np.isnan(found[:, 2]).all()
     assert np.isfinite(np.delete(np.delete(found, 1, 0), 2, 1)).all()
-    np.testing.assert_array_equal(is_dead(series), [False, True, False, False])
+    np.testing.assert_array_equal(
+        np.isnan(standardise(series)).all(axis=1), [False, True, False, False]
+    )
 
 
 def test_a_single_nan_frame_kills_a_row(rng):
     series = rng.normal(size=(3, 20))
     series[2, 7] = np.nan
-    np.testing.assert_array_equal(is_dead(series), [False, False, True])
+    np.testing.assert_array_equal(np.isnan(standardise(series)).all(axis=1), [False, False, True])
 
 
 def test_correlate_refuses_too_few_frames(rng):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +11,18 @@ from click.testing import CliRunner, Result
 from neuroparcel_cli.main import neuroparcel
 
 from neuroparcel import pipeline
+
+
+@dataclass
+class Report:
+    """What a command of the pipeline returns: a summary, and whether all went well."""
+
+    name: str
+    ok: bool = True
+    warnings: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        return f"the summary of {self.name}"
 
 
 @pytest.fixture
@@ -24,13 +36,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the pipeline was last asked, by the name of the command."""
     asked: dict[str, Any] = {}
 
-    def record(name: str) -> Callable[[Any], SimpleNamespace]:
-        def run(options: Any) -> SimpleNamespace:
+    def record(name: str) -> Callable[[Any], Report]:
+        def run(options: Any) -> Report:
             asked[name] = options
-            return SimpleNamespace(summary=lambda: f"the summary of {name}")
+            return Report(name)
 
         return run
 
-    for name in ("fit", "infer", "demo", "plan", "plan_inference"):
+    for name in ("fit", "infer", "demo", "plan", "plan_inference", "inspect", "build", "verify"):
         monkeypatch.setattr(pipeline, name, record(name))
     return asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -12,23 +13,52 @@ import pytest
 from neuroparcel_cli.main import neuroparcel
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = neuroparcel.commands
+
+
+def all_commands(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
+    """Commands by what is typed; those of a group after the group."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        found[f"{prefix}{name}"] = command
+        if isinstance(command, click.Group):
+            found |= all_commands(command, f"{prefix}{name} ")
+    return found
+
+
+COMMANDS = all_commands(neuroparcel)
 OPTIONS = [
-    (command.name, option)
-    for command in COMMANDS.values()
+    (name, option)
+    for name, command in COMMANDS.items()
     for option in command.params
     if isinstance(option, click.Option)
 ]
+HEADINGS = {
+    "fit": ["Input:", "Profiles:", "Model:", "Training:", "Output:", "Other:"],
+    "infer": ["Input:", "Model:", "Output:", "Other:"],
+    "connectome build": ["Input:", "Profiles:", "Output:", "Other:"],
+}
 HEAVY = ("matplotlib", "nibabel", "nilearn", "numpy", "pandas", "pyro", "scipy", "torch", "zuko")
 
 
 def test_the_commands_that_people_expect():
-    assert sorted(COMMANDS) == ["demo", "doctor", "fit", "infer", "plot", "simulate"]
+    assert sorted(COMMANDS) == [
+        "connectome",
+        "connectome build",
+        "connectome export",
+        "connectome inspect",
+        "connectome verify",
+        "demo",
+        "doctor",
+        "fit",
+        "infer",
+        "plot",
+        "simulate",
+    ]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself_with_an_example(invoke, name):
-    result = invoke(name, "--help")
+    result = invoke(*name.split(), "--help")
     assert result.exit_code == 0
     assert "Example" in result.output
     assert f"neuroparcel {name}" in COMMANDS[name].help
@@ -41,27 +71,32 @@ def test_every_option_is_explained(command, option):
     assert option.help.endswith("."), option.help
 
 
+def sections() -> dict[str, str]:
+    """Text of the user guide below each heading of the second and third level."""
+    guide = (ROOT / "docs" / "user_guide.md").read_text(encoding="utf-8")
+    parts = re.split(r"\n###? ", guide)[1:]
+    return dict(part.split("\n", 1) for part in parts)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_documented(name):
-    guide = (ROOT / "docs" / "user_guide.md").read_text(encoding="utf-8")
-    assert f"`neuroparcel {name}`" in guide
-    assert f"neuroparcel {name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"`neuroparcel {name}`" in sections()
+    if " " not in name:
+        assert f"neuroparcel {name}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=str)
 def test_every_option_is_documented(command, option):
     """An option stands in the section of its command, or in that of `fit` if shared with it."""
-    guide = (ROOT / "docs" / "user_guide.md").read_text(encoding="utf-8")
-    sections = dict(part.split("\n", 1) for part in guide.split("\n## ")[1:])
-    own = next(text for title, text in sections.items() if f"`neuroparcel {command}`" in title)
-    of_fit = next(text for title, text in sections.items() if "`neuroparcel fit`" in title)
-    assert f"`{option.opts[0]}`" in own + of_fit
+    texts = sections()
+    assert f"`{option.opts[0]}`" in texts[f"`neuroparcel {command}`"] + texts["`neuroparcel fit`"]
 
 
-def test_options_stand_under_headings(invoke):
-    output = invoke("fit", "--help").output
+@pytest.mark.parametrize("name", HEADINGS)
+def test_options_stand_under_headings(invoke, name):
+    output = invoke(*name.split(), "--help").output
     headings = [line for line in output.splitlines() if line.endswith(":") and line[0] != " "]
-    assert headings == ["Input:", "Model:", "Training:", "Output:", "Other:"]
+    assert headings == HEADINGS[name]
 
 
 def test_help_loads_nothing_heavy_and_answers_within_a_second():

@@ -65,7 +65,7 @@ def test_a_request_to_terminate_leaves_no_partial_file(tmp_path):
     """The simulation is stopped while it writes its first recording."""
     script = (
         "import os, signal\n"
-        "from neuroparcel.io import cifti_writer\n"
+        "from neuroparcel.io.writers import cifti_writer\n"
         "from neuroparcel_cli.main import main\n"
         "write = cifti_writer.CiftiWriter._write\n"
         "def stopped(*arguments):\n"

@@ -4,20 +4,48 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from neuroparcel_cli.main import neuroparcel
-from neuroparcel_cli.options import Duration
+from neuroparcel_cli.options import Band, Duration
 
-from neuroparcel.pipeline import DemoOptions, FitOptions, InferOptions
+from neuroparcel import pipeline
+from neuroparcel.errors import OptionError
+from neuroparcel.pipeline import (
+    BuildOptions,
+    DemoOptions,
+    FitOptions,
+    InferOptions,
+    InspectOptions,
+)
 
-OPTIONS_OF = {"fit": FitOptions, "infer": InferOptions, "demo": DemoOptions}
+from .conftest import Report
+
+OPTIONS_OF = {
+    "fit": FitOptions,
+    "infer": InferOptions,
+    "demo": DemoOptions,
+    "connectome build": BuildOptions,
+    "connectome inspect": InspectOptions,
+}
+BUILD = ("connectome", "build", "--subjects", "list.txt", "--output", "store")
 FIT = ("fit", "--subjects", "list.txt", "--output", "out")
+
+
+def command_of(name: str) -> click.Command:
+    """The command, or the one of a group."""
+    command: click.Command = neuroparcel
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    return command
 
 
 @pytest.mark.parametrize("name", OPTIONS_OF)
 def test_the_command_line_offers_what_the_library_does(name):
-    offered = {p.name for p in neuroparcel.commands[name].params if p.expose_value}
+    offered = {p.name for p in command_of(name).params if p.expose_value}
     offered -= {"dry_run"}  # asks for another function, not for another result
     assert offered == {field.name for field in fields(OPTIONS_OF[name])}
 
@@ -25,8 +53,22 @@ def test_the_command_line_offers_what_the_library_does(name):
 @pytest.mark.parametrize("name", OPTIONS_OF)
 def test_defaults_are_those_of_the_library(invoke, asked, name):
     required = [f.name for f in fields(OPTIONS_OF[name]) if f.default is MISSING]
-    invoke(name, *(word for option in required for word in (f"--{option}", option)))
-    assert asked[name] == OPTIONS_OF[name](**{option: Path(option) for option in required})
+    given = {option: Path(option) for option in required}
+    if name in ("fit", "infer"):  # one of three ways to name recordings, none of them required
+        given["data_dir"] = Path("data")
+    words = (word for option, path in given.items() for word in (_flag(option), path))
+    invoke(*name.split(), *words)
+    assert asked[name.split()[-1]] == OPTIONS_OF[name](**given)
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
+
+
+@pytest.mark.parametrize("name", ["fit", "infer", "connectome build", "connectome inspect"])
+def test_options_of_the_library_are_given_by_name(name):
+    with pytest.raises(TypeError, match="positional argument"):
+        OPTIONS_OF[name](Path("list.txt"))
 
 
 def test_fit_passes_its_options_on(invoke, asked):
@@ -65,6 +107,117 @@ def test_infer_passes_its_options_on(invoke, asked):
 def test_a_dry_run_only_plans(invoke, asked, arguments, planner):
     assert invoke(*arguments, "--dry-run").stdout == f"the summary of {planner}\n"
     assert list(asked) == [planner]
+
+
+def test_build_passes_its_options_on(invoke, asked):
+    result = invoke(
+        *BUILD,
+        *("--roi", "cortex", "--targets", "mmp", "--features", "fisher-z", "--dtype", "float16"),
+        *("--z-score", "--band-pass", "0.01,0.08", "--confounds", "simple", "--censor"),
+        *("--jobs", 8, "--scheduler", "dask:tcp://127.0.0.1:8786"),
+    )
+    assert (result.exit_code, result.stdout) == (0, "the summary of build\n")
+    assert asked["build"] == BuildOptions(
+        subjects=Path("list.txt"),
+        output=Path("store"),
+        roi="cortex",
+        targets="mmp",
+        features="fisher-z",
+        dtype="float16",
+        z_score=True,
+        band_pass=(0.01, 0.08),
+        confounds="simple",
+        censor=True,
+        jobs=8,
+        scheduler="dask:tcp://127.0.0.1:8786",
+    )
+
+
+def test_inspect_looks_at_recordings_or_at_a_store(invoke, asked):
+    invoke("connectome", "inspect", "--data-dir", "d", "--task", "rest", "--output", "found.tsv")
+    assert asked["inspect"] == InspectOptions(
+        data_dir=Path("d"), task="rest", output=Path("found.tsv")
+    )
+    invoke("connectome", "inspect", "store")
+    assert asked["inspect"] == InspectOptions(store=Path("store"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("inspect", ("store",)), ("build", BUILD[2:]), ("verify", ("store",))],
+)
+def test_what_was_done_in_part_exits_with_3(invoke, monkeypatch, name, words):
+    for ok, code in ((True, 0), (False, 3)):
+        monkeypatch.setattr(pipeline, name, lambda _, ok=ok: Report(name, ok))
+        result = invoke("connectome", name, *words)
+        assert (result.exit_code, result.stdout) == (code, f"the summary of {name}\n")
+
+
+def test_build_prints_its_warnings_first(invoke, monkeypatch):
+    monkeypatch.setattr(pipeline, "build", lambda _: Report("build", warnings=("a", "b")))
+    lines = invoke(*BUILD).stdout.splitlines()
+    assert lines == ["warning: a", "warning: b", "the summary of build"]
+
+
+def test_export_names_what_it_wrote(invoke, monkeypatch):
+    given: list[Any] = []
+
+    def export(*arguments: Any) -> Path:
+        given.extend(arguments)
+        return Path("/there/all.npz")
+
+    monkeypatch.setattr(pipeline, "export", export)
+    words = ("connectome", "export", "store", "--output", "all.npz", "--format", "npz")
+    assert invoke(*words).stdout == "written: /there/all.npz\n"
+    assert given == [Path("store"), Path("all.npz"), "npz"]
+
+
+@pytest.mark.parametrize("name", ["verify", "export"])
+def test_a_store_must_be_named(invoke, name):
+    result = invoke("connectome", name)
+    assert result.exit_code == 2
+    assert "Missing argument 'STORE'" in result.stderr
+
+
+def test_a_file_gives_the_options_of_a_build(invoke, asked, tmp_path):
+    config = tmp_path / "build.toml"
+    config.write_text('roi = "cortex"\nband-pass = [0.01, inf]\ndetrend = true\n')
+    assert invoke(*BUILD, "--config", config).exit_code == 0
+    assert asked["build"].roi == "cortex"
+    assert asked["build"].band_pass == (0.01, float("inf"))
+    assert asked["build"].detrend is True
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": "zed"}, "--features is 'zed'"),
+        ({"positive": "abs"}, "--positive is 'abs'"),
+        ({"dtype": "float8"}, "--dtype is 'float8'"),
+        ({"jobs": 0}, "--jobs is 0"),
+        ({"max_dead": 2.0}, "--max-dead is 2.0"),
+        ({"scheduler": "cloud"}, "Unknown scheduler 'cloud'"),
+        ({"scheduler": "slurm:cpu=4"}, "cpu"),
+    ],
+)
+def test_wrong_options_of_a_build_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        BuildOptions(output=Path("store"), **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "band"),
+    [("0.01,0.08", (0.01, 0.08)), ("0, .1", (0, 0.1)), ("0.008,inf", (0.008, float("inf")))],
+)
+def test_bands(text, band):
+    assert Band().convert(text, None, None) == band
+
+
+@pytest.mark.parametrize("text", ["", "0.1", "low,high", "0.1,0.2,0.3"])
+def test_what_is_no_band(invoke, text):
+    result = invoke(*FIT, f"--band-pass={text}")
+    assert result.exit_code == 2
+    assert f"{text!r} is not a band such as 0.01,0.08 (Hz)." in result.stderr
 
 
 def test_demo_needs_no_option(invoke, asked):

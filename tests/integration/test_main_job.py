@@ -9,6 +9,7 @@ from functools import partial
 import nibabel as nib
 import numpy as np
 import pytest
+import scipy.io
 
 from neuroparcel.brain.recovery import parcellation_accuracies
 from neuroparcel.brain.simulation import SimulationSettings
@@ -16,7 +17,16 @@ from neuroparcel.errors import CheckpointError, NeuroparcelError, OutputError
 from neuroparcel.inference.trainer import TrainingLimits
 from neuroparcel.io.simulated import read_truth
 from neuroparcel.io.writers import read_parcellations
-from neuroparcel.pipeline import FitOptions, InferOptions, fit, infer, load_model, plot, simulate
+from neuroparcel.pipeline import (
+    FitOptions,
+    InferOptions,
+    fit,
+    infer,
+    load_model,
+    plan,
+    plot,
+    simulate,
+)
 from neuroparcel.pipeline.run_folder import read_run
 
 STEPS = 60
@@ -199,11 +209,26 @@ def test_a_missing_session_stays_missing(fitted, options, cohort, tmp_path):
     ]
     table.write_text("\n".join(rows))
     result = infer(
-        InferOptions(options.output, table, tmp_path / "inferred", figures=False, quiet=True)
+        InferOptions(
+            model=options.output,
+            subjects=table,
+            output=tmp_path / "inferred",
+            figures=False,
+            quiet=True,
+        )
     )
     missing = np.isnan(result.parcellation.session).all((2, 3))
     assert missing.tolist() == [[False, True], [False, False]]
     assert not np.isnan(result.parcellation.subject).any()
+
+
+def test_a_variable_of_a_file_is_recorded_with_the_size_of_the_file(tmp_path):
+    series = np.random.default_rng(0).normal(size=(30, 8))
+    scipy.io.savemat(tmp_path / "a.mat", {"rest": series, "task": series})
+    (tmp_path / "cohort.tsv").write_text("subject\tsession\tpath\ns1\t1\ta.mat:rest\n")
+    planned = plan(FitOptions(subjects=tmp_path / "cohort.tsv", output=tmp_path / "results"))
+    (entry,) = planned.input_record().values()
+    assert entry["bytes"] == (tmp_path / "a.mat").stat().st_size
 
 
 def test_pictures_can_be_drawn_again(fitted, options):
@@ -240,7 +265,8 @@ def test_a_damaged_model_is_refused(fitted, options, tmp_path):
         ({"steps": 0}, "--steps is 0"),
         ({"time_budget": -1.0, "steps": None}, "--time-budget is -1"),
         ({"resume": True, "overwrite": True}, "exclude each other"),
-        ({"roi": "cortex"}, "cortex"),
+        ({"roi": "nodes"}, "have no nodes: they are on fsLR"),
+        ({"roi": "cortex", "networks": 60000}, "60000 networks asked for.*59412 vertices"),
         ({"roi": "L_nowhere"}, "L_nowhere"),
         ({"device": "abacus"}, "abacus"),
         ({"max_dead": 2.0}, "--max-dead is 2"),

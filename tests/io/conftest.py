@@ -10,7 +10,7 @@ import pytest
 
 from neuroparcel.brain.atlas import Atlas, Label, Region, Targets
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.io.cifti_writer import write_dtseries
+from neuroparcel.io.writers.cifti_writer import write_dtseries
 
 MESH = 40
 BLUE = (0.0, 0.0, 1.0, 1.0)

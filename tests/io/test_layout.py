@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -99,7 +101,7 @@ BAD_TABLES = {
     "subject\tpath\n1\tx\n": "lacks the column session",
     "subject\tsession\tpath\na\t1\tnone.nii\nb\t1\tx.nii\n": r"1 of 2 files .*none\.nii \(s",
     "subject\tsession\tpath\na\t\tx.nii\n": r"lacks a subject, session or path: 'a\\t\\tx\.nii'",
-    "subject\tsession\tpath\trun\na\t1\tx.nii\tLR\na\t1\tx.nii\tLR\n": "run LR is listed 2 times",
+    "subject\tsession\tpath\trun\na\t1\tx.nii\tLR\na\t1\ty.nii\tLR\n": "run LR is listed 2 times",
     "subject\tsession\tpath\n": r"cohort\.tsv has a header but no rows",
 }
 
@@ -107,6 +109,7 @@ BAD_TABLES = {
 @pytest.mark.parametrize("text", BAD_TABLES)
 def test_bad_tables(tmp_path, text):
     write(tmp_path, "", "x.nii")
+    write(tmp_path, "", "y.nii")
     with pytest.raises(LayoutError, match=BAD_TABLES[text]):
         find_cohort(write(tmp_path, text, "cohort.tsv"))
 
@@ -188,7 +191,9 @@ BAD_NAMES = {
 
 @pytest.mark.parametrize("names", BAD_NAMES)
 def test_names_that_cannot_become_file_names(tmp_path, names):
-    recordings = tuple(Recording(name, "1", "1", tmp_path / str(n)) for n, name in enumerate(names))
+    recordings = tuple(
+        Recording(name, "1", "1", (tmp_path / str(n),)) for n, name in enumerate(names)
+    )
     with pytest.raises(LayoutError, match=BAD_NAMES[names]):
         CohortFiles(recordings)
     with pytest.raises(LayoutError, match=BAD_NAMES[names]):
@@ -199,7 +204,7 @@ def test_sessions_need_names_for_files_too(tmp_path):
     with pytest.raises(
         LayoutError, match="sessions '1_a' and '1a' would share the file name ses-1"
     ):
-        CohortFiles(tuple(Recording("s", name, "1", tmp_path / name) for name in ("1_a", "1a")))
+        CohortFiles(tuple(Recording("s", name, "1", (tmp_path / name,)) for name in ("1_a", "1a")))
 
 
 def test_entities_are_letters_and_digits():
@@ -213,4 +218,101 @@ def test_no_recordings_are_no_cohort():
 
 
 def test_a_recording_says_what_it_is():
-    assert str(Recording("101", "REST1", "LR", Path("x"))) == "subject 101, session REST1, run LR"
+    assert (
+        str(Recording("101", "REST1", "LR", (Path("x"),))) == "subject 101, session REST1, run LR"
+    )
+
+
+def test_all_subjects_of_a_folder(hcp):
+    (hcp / "103" / "MNINonLinear" / "Results").mkdir(parents=True)
+    (hcp / "README").touch()
+    files = find_cohort(None, hcp)
+    assert files.subjects == ("101", "102")
+    assert files.notes[1] == (
+        f"1 folders of subjects in {hcp} hold no resting-state recording and were left out: 103."
+    )
+
+
+def test_movement_serves_as_confounds_and_for_censoring(hcp):
+    folders = [r.path.parent for r in find_cohort(None, hcp).recordings]
+    for folder in folders:
+        (folder / "Movement_Regressors.txt").touch()
+        (folder / "Movement_RelativeRMS.txt").touch()
+    files = find_cohort(None, hcp, confounds=True, censor=True)
+    for recording, folder in zip(files.recordings, folders, strict=True):
+        assert recording.confounds == folder / "Movement_Regressors.txt"
+        assert recording.censor == folder / "Movement_RelativeRMS.txt"
+    assert files.remarks[1:] == (
+        "Movement_Regressors.txt in the folder of each run serves as confounds.",
+        "Movement_RelativeRMS.txt in the folder of each run tells the censored frames.",
+    )
+    (folders[0] / "Movement_Regressors.txt").unlink()
+    assert find_cohort(None, hcp, confounds=True).remarks[1] == (
+        "1 of 5 runs have no Movement_Regressors.txt; the first is subject 101, session REST1, "
+        "run LR."
+    )
+    assert find_cohort(None, hcp).recordings[0].censor is None
+
+
+def test_folders_of_neither_layout(tmp_path):
+    (tmp_path / "101" / "func").mkdir(parents=True)
+    with pytest.raises(LayoutError, match=r"holds neither HCP subjects .* nor BIDS derivatives"):
+        find_cohort(None, tmp_path)
+    with pytest.raises(LayoutError, match="neither a subject list nor a data folder"):
+        find_cohort(None)
+
+
+def test_options_of_bids_are_refused_in_hcp_folders(hcp):
+    with pytest.raises(LayoutError, match=r"--space can be chosen in BIDS .* is an HCP folder"):
+        find_cohort(None, hcp, space="fsLR")
+
+
+def test_folders_and_lists_without_permission(hcp, monkeypatch):
+    """Root may read everything, so the refusal of the system is acted."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    listed = write(hcp, "101\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        with pytest.raises(
+            LayoutError, match=r"The folder .* cannot be read \(Permission denied\)"
+        ):
+            find_cohort(listed, hcp)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(LayoutError, match=r"list\.txt cannot be read \(Permission denied\)"):
+            find_cohort(listed, hcp)
+
+
+def test_a_recording_has_files():
+    with pytest.raises(LayoutError, match="no file for subject s, session 1, run 2"):
+        Recording("s", "1", "2", ())
+
+
+def test_discovery_of_a_thousand_subjects_is_quick(tmp_path):
+    """Processor time, for the machine may be busy: about 0.4 s of the 2 s allowed."""
+    (tmp_path / "data").mkdir()
+    rows = ["subject,session,path"]
+    for number in range(4000):
+        (tmp_path / "data" / f"{number}.nii").touch()
+        rows.append(f"s{number // 4},{number % 4},data/{number}.nii")
+    table = write(tmp_path, "\n".join(rows), "cohort.csv")
+    start = time.process_time()
+    files = find_cohort(table)
+    assert len(files.notes) == 0
+    assert len(files.runs("s999", "3")) == 1
+    assert time.process_time() - start < 2
+
+
+def test_links_of_folders_are_followed(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.nii").touch()
+    (tmp_path / "link").symlink_to("data")
+    monkeypatch.chdir(tmp_path)
+    one = Recording("a", "1", "1", (tmp_path / "data" / "x.nii",))
+    for other in ("link/x.nii", "link/../data/x.nii", "data/x.nii", "./link/./x.nii"):
+        with pytest.raises(LayoutError, match="is listed twice"):
+            CohortFiles((one, Recording("b", "1", "1", (Path(other),))))
+    assert CohortFiles((one, Recording("b", "1", "1", (Path("x.nii"),)))).subjects == ("a", "b")

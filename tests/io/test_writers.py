@@ -11,10 +11,10 @@ import pytest
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.errors import FileFormatError, OutputError, SpaceError
-from neuroparcel.io import writers
-from neuroparcel.io.atlases import load_region
-from neuroparcel.io.cifti import read_cifti
+from neuroparcel.io.formats.cifti import read_cifti
 from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.regions import load_region
+from neuroparcel.io.writers import parcellations as writers
 from neuroparcel.io.writers import read_parcellations, write_parcellations
 
 TOY = "space-unknown_den-0k_seg-neuroparcel"
@@ -164,11 +164,9 @@ def test_rows_that_cannot_be_written_are_refused(tmp_path, parcellation, toy_axi
         write_parcellations(
             tmp_path, parcellation, full_axis=toy_axis.restrict(np.arange(10, 74)), sources={}
         )
-    deep = BrainAxis.from_vertices("x", {"THALAMUS_LEFT": np.arange(10)}, {"THALAMUS_LEFT": 10})
-    with pytest.raises(SpaceError, match="cortical surface only"):
-        write_parcellations(
-            tmp_path, replace(parcellation, axis=deep), full_axis=toy_axis, sources={}
-        )
+    unheard_of = BrainAxis.from_vertices("x", {"TAIL": np.arange(10)}, {"TAIL": 10})
+    with pytest.raises(SpaceError, match="CIFTI has no structure called TAIL"):
+        write_parcellations(tmp_path, replace(parcellation, axis=unheard_of), sources={})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -182,10 +180,10 @@ def test_damaged_results_are_refused(tmp_path, written):
     with pytest.raises(FileFormatError, match="not valid JSON"):
         read_parcellations(tmp_path)
     index.write_text(text)
-    table = tmp_path / f"{TOY}_vertices.tsv"
-    table.write_text("hemisphere\tvertex\nX\t3\n")
-    with pytest.raises(FileFormatError, match="not a table of vertices"):
+    rows = tmp_path / writers.ROWS
+    rows.write_bytes(b"damaged")
+    with pytest.raises(FileFormatError, match="not a safetensors file"):
         read_parcellations(tmp_path)
-    table.unlink()
-    with pytest.raises(FileFormatError, match=r"vertices\.tsv does not exist"):
+    rows.unlink()
+    with pytest.raises(FileFormatError, match=r"parcellation\.safetensors does not exist"):
         read_parcellations(tmp_path)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
-from neuroparcel.io.atlases import load_region
+from neuroparcel.io.regions import load_region
 
 
 @pytest.fixture(scope="session")

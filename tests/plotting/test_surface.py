@@ -11,7 +11,7 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 
 from neuroparcel.brain.parcellation import SoftParcellation, network_colours
-from neuroparcel.io.atlases import load_region
+from neuroparcel.io.regions import load_region
 from neuroparcel.plotting.paint import (
     MOST_FADED,
     NO_DATA,

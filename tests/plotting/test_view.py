@@ -7,8 +7,8 @@ import pytest
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import SpaceError
-from neuroparcel.io.atlases import load_region
 from neuroparcel.io.meshes import load_mesh
+from neuroparcel.io.regions import load_region
 from neuroparcel.plotting.view import close_up, whole_hemisphere
 
 N_PIXELS = 200

@@ -18,8 +18,9 @@ from neuroparcel.brain.simulation import (
     draw_population,
     simulate_run,
 )
-from neuroparcel.io.atlases import load_region, load_targets
 from neuroparcel.io.meshes import load_cortex_axis, load_mesh
+from neuroparcel.io.regions import load_region
+from neuroparcel.io.targets import load_targets
 
 
 @dataclass(frozen=True)

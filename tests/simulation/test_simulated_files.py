@@ -6,10 +6,10 @@ import pytest
 
 from neuroparcel.brain.simulation import SimulationSettings
 from neuroparcel.errors import FileFormatError, OptionError, OutputError
-from neuroparcel.io.atlases import load_region
-from neuroparcel.io.cifti import read_cifti
+from neuroparcel.io.formats.cifti import read_cifti
 from neuroparcel.io.layout import find_cohort
 from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.regions import load_region
 from neuroparcel.io.simulated import read_settings, read_truth, write_simulated_cohort
 
 SMALL = SimulationSettings(n_subjects=2, n_sessions=2, n_runs=1, n_frames=4, seed=7)

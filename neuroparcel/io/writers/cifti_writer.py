@@ -14,12 +14,12 @@ from neuroparcel.atomic import atomic_path
 from neuroparcel.brain.atlas import BACKGROUND_KEY, Label
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import FileFormatError
+from neuroparcel.io.formats.cifti_header import STRUCTURE_PREFIX
 from neuroparcel.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from nibabel.cifti2 import Cifti2MatrixIndicesMap, cifti2_axes
 
-STRUCTURE_PREFIX = "CIFTI_STRUCTURE_"
 BACKGROUND = ("???", (0.0, 0.0, 0.0, 0.0))
 
 

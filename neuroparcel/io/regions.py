@@ -1,0 +1,162 @@
+"""Regions to be parcellated, by name or from a label file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from neuroparcel.brain.atlas import Region
+from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.errors import AtlasError
+from neuroparcel.io.atlases import load_atlas
+from neuroparcel.io.formats.spaces import UNKNOWN_SPACE
+from neuroparcel.io.label_files import LABEL_SUFFIXES, is_label_file
+from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.registry import registry
+
+CORTEX = "cortex"
+NODES = "nodes"
+_DEFAULT_ATLAS = "mmp"
+_HEMISPHERES = ("CORTEX_LEFT", "CORTEX_RIGHT")
+
+
+def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
+    """Load the region to be parcellated.
+
+    Parameters
+    ----------
+    spec : str or path
+        ``"cortex"``; on fs_LR 32k a name of the registry (``"broca-left"``, ``"ifg-left"``)
+        or MMP labels joined by commas (``"L_44,L_45"``); a label file, all of whose labels
+        count unless some are chosen after a colon (``"my.dlabel.nii:area1,area2"``);
+        ``"nodes"``, or ``"nodes:name1,name2"``.
+    axis : BrainAxis, optional
+        Rows of the recordings; the cortex of fs_LR 32k if not given.
+
+    Returns
+    -------
+    Region
+
+    Raises
+    ------
+    AtlasError
+        If a name or label is unknown or unknown on these rows, a label is named twice, or the
+        region has no vertices.
+    FileFormatError
+        If the file cannot be read.
+    """
+    text = str(spec).strip()
+    places = load_cortex_axis() if axis is None else axis
+    if text == NODES or text.startswith(f"{NODES}:"):
+        return _nodes(text, places)
+    file, labels = _split_labels(text)
+    if is_label_file(file):
+        atlas = load_atlas(file)
+        if atlas.axis.space == UNKNOWN_SPACE:  # a label file need not say which space it is in
+            atlas = replace(atlas, axis=replace(atlas.axis, space=places.space))
+        chosen = labels or [label.name for label in atlas.labels if label.key in atlas.keys]
+        return atlas.region(chosen, name=text)
+    if text == CORTEX:
+        return _cortex(places)
+    if Path(text.partition(":")[0]).is_file():
+        raise AtlasError(
+            f"{text} is not a label file by its name.",
+            f"Label files end in {', '.join(LABEL_SUFFIXES)}.",
+        )
+    return _named(text, labels, places)
+
+
+def _named(text: str, labels: Sequence[str], places: BrainAxis) -> Region:
+    """A region of the registry, or labels of the MMP atlas."""
+    known = registry()["regions"]
+    if not is_standard_cortex(places):
+        raise AtlasError(
+            f"The region {text!r} is known on the fs_LR 32k cortex only, and the recordings are "
+            f"on {describe_places(places)}.",
+            f"Give --roi {NODES}."
+            if places.is_nodes
+            else "Give --roi a label file made for them: FILE, or FILE:label1,label2.",
+        )
+    if text in known:
+        return load_atlas(known[text]["atlas"]).region(known[text]["labels"], name=text)
+    near = get_close_matches(text, [*known, CORTEX], n=1, cutoff=0.8)
+    if near:
+        raise AtlasError(f"Unknown region {text!r}.", f"Did you mean {near[0]}?")
+    return load_atlas(_DEFAULT_ATLAS).region(labels, name=text)
+
+
+def _cortex(places: BrainAxis) -> Region:
+    """All vertices of both hemispheres; on fs_LR 32k without the medial wall."""
+    if is_standard_cortex(places):
+        atlas = load_atlas(_DEFAULT_ATLAS)
+        names = {label.key: label.name for label in atlas.labels}
+        sides = [name for name in _HEMISPHERES if name in places.structures]
+        rows = np.flatnonzero(np.isin(atlas.axis.structure, sides))
+        areas = np.array([names.get(int(key), "n/a") for key in atlas.keys[rows]])
+        return Region(CORTEX, atlas.axis.restrict(rows), tuple(names.values()), areas)
+    rows = np.flatnonzero(np.isin(places.structure, _HEMISPHERES))
+    if len(rows) == 0:
+        raise AtlasError(
+            f"The recordings have no cortical surface: they are on {describe_places(places)}.",
+            f"Give --roi {NODES}." if places.is_nodes else "Give --roi a label file.",
+        )
+    axis = places.restrict(rows)
+    return Region(CORTEX, axis, (CORTEX,), np.full(len(axis), CORTEX))
+
+
+def _nodes(text: str, places: BrainAxis) -> Region:
+    if not places.is_nodes:
+        raise AtlasError(
+            f"The recordings have no nodes: they are on {describe_places(places)}.",
+            f"Give --roi {CORTEX}, a name, or a label file.",
+        )
+    _, _, listed = text.partition(":")
+    wanted = _split(listed) if listed else list(places.names)
+    unknown = [name for name in wanted if name not in places.names]
+    if unknown:
+        raise AtlasError(
+            f"There is no node {unknown[0]!r}.", f"Nodes are called {places.names[0]} and so on."
+        )
+    if len(set(wanted)) < len(wanted):
+        twice = next(name for name in wanted if wanted.count(name) > 1)
+        raise AtlasError(f"The region names the node {twice!r} twice.", "Name each node once.")
+    rows = [places.names.index(name) for name in wanted]
+    return Region(text, places.restrict(rows), tuple(wanted), np.array(wanted))
+
+
+def is_standard_cortex(axis: BrainAxis) -> bool:
+    """Whether rows lie on the meshes of fs_LR 32k, which the atlases by name belong to."""
+    standard = load_cortex_axis().mesh_size
+    shared = [name for name in _HEMISPHERES if name in axis.mesh_size]
+    return bool(shared) and all(axis.mesh_size[name] == standard[name] for name in shared)
+
+
+def describe_places(axis: BrainAxis) -> str:
+    """Where rows lie, in a few words: ``fsaverage (10242 vertices a hemisphere)``."""
+    if axis.is_nodes:
+        return f"{len(axis.nodes)} nodes"
+    if axis.mesh_size:
+        sizes = sorted(set(axis.mesh_size.values()))
+        return f"{axis.space} ({', '.join(map(str, sizes))} vertices a hemisphere)"
+    return f"a volume ({axis.space})"
+
+
+def _split_labels(spec: str) -> tuple[str, list[str]]:
+    """A label file, or nothing, and the labels chosen (none: all)."""
+    file, _, labels = spec.rpartition(":")
+    if is_label_file(file):
+        return file, _split(labels)
+    if is_label_file(spec):
+        return spec, []
+    return "", _split(spec)
+
+
+def _split(labels: str) -> list[str]:
+    names = [label.strip() for label in labels.split(",") if label.strip()]
+    if not names:
+        raise AtlasError("A region without labels has no vertices.", "Name labels: L_44,L_45.")
+    return names

@@ -1,0 +1,63 @@
+"""What every kind of file does that holds a parcellation: CIFTI, NIfTI, or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from neuroparcel.brain.atlas import Label
+from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.parcellation import SoftParcellation, network_colours
+from neuroparcel.types import FloatArray
+
+NamedFile: TypeAlias = Callable[[str], Path]
+"""Path of one level's file with the given ending, such as ``"dseg.dlabel.nii"``."""
+
+NO_VALUE = "n/a"
+"""BIDS's word for a missing value in a table."""
+
+
+class ParcellationMaps(Protocol):
+    """Labels, probabilities and entropy of parcellations of one region, in files of one kind."""
+
+    @property
+    def axis(self) -> BrainAxis:
+        """The region."""
+
+    @property
+    def stem(self) -> str:
+        """BIDS entities that all file names share, such as ``space-fsLR_den-32k``."""
+
+    @property
+    def row(self) -> str:
+        """What a row is, in the plural, such as ``"vertices"``."""
+
+    def places(self) -> dict[str, Sequence[Any]]:
+        """Where each row lies, as columns of a table."""
+
+    def write(self, file: NamedFile, soft: SoftParcellation) -> Mapping[Path, Mapping[str, Any]]:
+        """Write one parcellation; the files, each with what its JSON sidecar says of it."""
+
+    def read(self, file: NamedFile, networks: tuple[str, ...]) -> FloatArray:
+        """Read the probabilities of one parcellation again, (row, network) float32."""
+
+
+def network_labels(networks: Sequence[str]) -> list[Label]:
+    """Label table of some networks: keys from 1, each network in its colour."""
+    colours = network_colours(len(networks))
+    return [
+        Label(key, name, rgba)
+        for key, (name, rgba) in enumerate(zip(networks, colours, strict=True), start=1)
+    ]
+
+
+def voxel_columns(axis: BrainAxis) -> dict[str, np.ndarray]:
+    """Voxel indices ``i``, ``j``, ``k`` and ``x``, ``y``, ``z`` in mm, as text; each (row,)."""
+    assert axis.affine is not None  # checked when the axis was made
+    millimetres = axis.voxel @ axis.affine[:3, :3].T + axis.affine[:3, 3]
+    texts = [[f"{value:.6g}" for value in column] for column in millimetres.T]
+    indices = dict(zip("ijk", axis.voxel.T.astype(str), strict=True))
+    return indices | dict(zip("xyz", np.array(texts), strict=True))

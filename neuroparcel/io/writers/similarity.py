@@ -1,0 +1,61 @@
+"""How alike the nodes of a region are, kept beside its parcellation for the heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from neuroparcel.errors import FileFormatError
+from neuroparcel.io.writers.tables import read_tsv, write_tsv
+from neuroparcel.types import FloatArray
+
+SIMILARITY_FILE = "desc-population_similarity.tsv"
+
+
+def write_similarity(folder: Path, similarity: FloatArray, names: Sequence[str]) -> Path:
+    """Write the similarity of all pairs of nodes as a table with the nodes as header.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the run.
+    similarity : (node, node) array of float
+        Such as the correlation of each node with each other, averaged over the cohort;
+        stored as float32, NaN where it is not known.
+    names : sequence of str
+        One name a node.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    cells = np.asarray(similarity, dtype=np.float32).astype(str).tolist()
+    return write_tsv(folder / SIMILARITY_FILE, names, cells)
+
+
+def read_similarity(folder: Path) -> FloatArray | None:
+    """Read what :func:`write_similarity` wrote.
+
+    Returns
+    -------
+    (node, node) array of float32, or None
+        None if the run has none, as one of vertices or voxels.
+
+    Raises
+    ------
+    FileFormatError
+        If the table is damaged.
+    """
+    path = folder / SIMILARITY_FILE
+    if not path.exists():
+        return None
+    header, rows = read_tsv(path)
+    try:
+        similarity = np.array(rows, dtype=np.float32)
+    except ValueError as error:
+        raise FileFormatError(f"{path} holds something else than numbers ({error}).") from error
+    if similarity.shape != (len(header), len(header)):
+        raise FileFormatError(f"{path} has {len(rows)} rows for {len(header)} nodes.")
+    return similarity

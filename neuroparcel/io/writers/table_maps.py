@@ -1,0 +1,81 @@
+"""Parcellations of nodes as tables, one row a node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.parcellation import SoftParcellation
+from neuroparcel.errors import FileFormatError
+from neuroparcel.io.writers.maps import NO_VALUE, NamedFile
+from neuroparcel.io.writers.tables import read_tsv, write_tsv
+from neuroparcel.types import FloatArray
+
+_PROBABILITIES = "probseg.tsv"
+_BEFORE = ("index", "name", "label")
+
+
+class TableMaps:
+    """Maps on nodes, which lie in no space; see :class:`~.parcellation_maps.ParcellationMaps`.
+
+    One table holds the label, the probabilities and the entropy of each node.
+
+    Parameters
+    ----------
+    axis : BrainAxis
+        The region.
+    """
+
+    def __init__(self, axis: BrainAxis) -> None:
+        self.axis = axis
+
+    @property
+    def stem(self) -> str:
+        """Nothing: nodes have no space and no density."""
+        return ""
+
+    @property
+    def row(self) -> str:
+        """What a row is."""
+        return "nodes"
+
+    def places(self) -> dict[str, Sequence[Any]]:
+        """Number of each node in its set, from 0, and its name."""
+        return {"node": self.axis.vertex.tolist(), "name": self.axis.names}
+
+    def write(self, file: NamedFile, soft: SoftParcellation) -> dict[Path, dict[str, Any]]:
+        """Write ``probseg.tsv``."""
+        words = np.array([NO_VALUE, *soft.networks])
+        columns = [
+            self.axis.vertex.tolist(),
+            self.axis.names,
+            words[soft.labels].tolist(),
+            *(_as_text(column) for column in soft.probabilities.T),
+            _as_text(soft.entropy),
+        ]
+        header = (*_BEFORE, *soft.networks, "entropy")
+        return {write_tsv(file(_PROBABILITIES), header, zip(*columns, strict=True)): {}}
+
+    def read(self, file: NamedFile, networks: tuple[str, ...]) -> FloatArray:
+        """Read the probabilities; FileFormatError if the table has other columns or rows."""
+        path = file(_PROBABILITIES)
+        header, rows = read_tsv(path)
+        if tuple(header) != (*_BEFORE, *networks, "entropy"):
+            raise FileFormatError(f"{path} is not a table of probabilities of {networks}.")
+        if [row[1] for row in rows] != [*self.axis.names]:
+            raise FileFormatError(f"{path} has other nodes than the region it belongs to.")
+        cells = [row[len(_BEFORE) : -1] for row in rows]
+        return np.array(
+            [[np.nan if cell == NO_VALUE else float(cell) for cell in row] for row in cells],
+            dtype=np.float32,
+        )
+
+
+def _as_text(values: FloatArray) -> list[str]:
+    """The shortest decimals that give the same float32 back; a missing value for NaN."""
+    texts = np.asarray(values, dtype=np.float32).astype(str)
+    return np.where(np.isnan(values), NO_VALUE, texts).tolist()

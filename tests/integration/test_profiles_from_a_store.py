@@ -1,0 +1,138 @@
+"""A store gives the same profiles as the recordings, and never those of another cohort."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neuroparcel.brain.simulation import SimulationSettings
+from neuroparcel.errors import NeuroparcelError, OptionError
+from neuroparcel.pipeline import BuildOptions, FitOptions, build, fit, infer, plan, simulate
+from neuroparcel.pipeline.fitting import find_inputs
+from neuroparcel.pipeline.options import InferOptions
+from neuroparcel.pipeline.planning import read_cohort
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    settings = SimulationSettings(n_subjects=3, n_runs=2, n_frames=24, seed=5)
+    return simulate(tmp_path_factory.mktemp("store") / "cohort", settings, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def store(cohort, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("built") / "store"
+    report = build(
+        BuildOptions(
+            data_dir=cohort.data_dir, output=path, roi="ifg-left", targets="mmp", quiet=True
+        )
+    )
+    assert report.ok
+    assert len(report.built) == 6
+    return path
+
+
+@pytest.fixture
+def options(cohort, tmp_path) -> FitOptions:
+    return FitOptions(
+        subjects=cohort.subject_list,
+        data_dir=cohort.data_dir,
+        output=tmp_path / "results",
+        targets="mmp",
+        figures=False,
+        quiet=True,
+    )
+
+
+def profiles(options: FitOptions):
+    return read_cohort(find_inputs(options), options)[0]
+
+
+def test_a_region_inside_the_store_has_the_profiles_of_the_recordings(options, store):
+    memory = profiles(options)
+    alone = FitOptions(connectome=store, roi="broca-left", output=options.output, quiet=True)
+    for lazy in (profiles(replace(options, connectome=store)), profiles(alone)):
+        assert (lazy.subjects, lazy.sessions) == (memory.subjects, memory.sessions)
+        assert lazy.axis == memory.axis
+        assert lazy.targets == memory.targets
+        np.testing.assert_array_equal(lazy.valid, memory.valid)
+        for row, column, values in lazy.cells():
+            np.testing.assert_allclose(values, memory.profiles[row, column], atol=1e-6)
+
+
+def test_the_whole_region_of_the_store_is_the_default(options, store):
+    alone = FitOptions(connectome=store, output=options.output, quiet=True)
+    assert find_inputs(alone).recipe.region.name == "ifg-left"
+
+
+def test_some_subjects_of_the_store(options, store, cohort, tmp_path):
+    chosen = cohort.subject_list.read_text().split()[1:]
+    (tmp_path / "two.txt").write_text("\n".join(chosen))
+    lazy = profiles(replace(options, subjects=tmp_path / "two.txt", connectome=store))
+    assert lazy.subjects == tuple(chosen)
+
+
+def test_a_fit_makes_the_store_that_is_not_there(options, tmp_path):
+    path = tmp_path / "new"
+    lazy = profiles(replace(options, connectome=path))
+    assert (path / "index.json").exists()
+    np.testing.assert_array_equal(lazy.valid, profiles(options).valid)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"targets": "cole-anticevic"}, "other targets than are asked for"),
+        ({"detrend": True}, "other cleaning"),
+        ({"features": "binary"}, "other measure"),
+        ({"roi": "R_44,R_45"}, "holds the region ifg-left, of which R_44,R_45 is no part"),
+    ],
+    ids=lambda case: next(iter(case)) if isinstance(case, dict) else "",
+)
+def test_a_store_of_something_else_is_refused_and_left_alone(options, store, change, message):
+    before = (store / "index.json").read_bytes()
+    wanted = replace(options, connectome=store, **change)
+    with pytest.raises(OptionError, match=message):
+        read_cohort(find_inputs(wanted), wanted)
+    assert (store / "index.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"targets": "mmp"}, "holds profiles that are made already"),
+        ({"features": "binary"}, "holds correlation features"),
+        ({"connectome": None}, "No recordings are named"),
+    ],
+    ids=lambda case: next(iter(case)) if isinstance(case, dict) else "",
+)
+def test_a_store_alone_cannot_be_asked_for_something_else(store, tmp_path, change, message):
+    given = {"connectome": store, "output": tmp_path / "out", "quiet": True} | change
+    with pytest.raises(NeuroparcelError, match=message):
+        find_inputs(FitOptions(**given))
+
+
+def test_fit_and_infer_from_a_store_alone(store, tmp_path):
+    options = FitOptions(
+        connectome=store,
+        roi="broca-left",
+        output=tmp_path / "results",
+        steps=5,
+        figures=False,
+        quiet=True,
+    )
+    assert "3 subjects x 2 sessions" in plan(options).summary()
+    fitted = fit(options)
+    again = infer(
+        InferOptions(
+            model=options.output,
+            connectome=store,
+            output=tmp_path / "again",
+            figures=False,
+            quiet=True,
+        )
+    )
+    np.testing.assert_allclose(again.parcellation.subject, fitted.parcellation.subject, atol=1e-4)
