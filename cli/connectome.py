@@ -47,7 +47,6 @@ def _store_argument(required: bool = True) -> Any:
     help="Write the findings there too, one line a recording (.tsv).",
 )
 @options.jobs
-@options.scheduler
 @options.quiet
 @click.pass_context
 def inspect(ctx: click.Context, store: Path | None, output: Path | None, **given: Any) -> None:
@@ -73,6 +72,7 @@ def inspect(ctx: click.Context, store: Path | None, output: Path | None, **given
 @connectome.command(cls=SectionedCommand)
 @options.recordings
 @options.sessions()
+@options.max_dead
 @options.profiles
 @path_option(
     "--output",

@@ -14,6 +14,8 @@ from .options import MODEL, TRAINING, Duration, SectionedCommand, option
 @click.command(cls=SectionedCommand)
 @options.recordings
 @options.sessions()
+@options.max_dead
+@options.skip_bad
 @options.connectome
 @options.profiles
 @option(

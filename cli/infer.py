@@ -21,6 +21,8 @@ from .options import INPUT, MODEL, SectionedCommand, option, path_option
 )
 @options.recordings
 @options.sessions(default=None, shown="as the model's")
+@options.max_dead
+@options.skip_bad
 @options.connectome
 @option(
     "--new-population",

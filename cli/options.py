@@ -36,7 +36,8 @@ class SectionedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a heading above each section."""
-        for section, options in groupby(self.get_params(ctx), key=_section):
+        declared = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        for section, options in groupby(declared, key=_section):
             records = [record for o in options if (record := o.get_help_record(ctx))]
             if records:
                 with formatter.section(section):
@@ -255,7 +256,7 @@ def profiles(command: Command) -> Command:
 
 def recordings(command: Command) -> Command:
     """Declare which recordings to read, but for the sessions."""
-    for declare in reversed((subjects, data_dir, task, space, max_dead, skip_bad)):
+    for declare in reversed((subjects, data_dir, task, space)):
         command = declare(command)
     return command
 

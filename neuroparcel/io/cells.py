@@ -340,7 +340,7 @@ def _dead(recording: Recording, what: str, dead: BoolArray, max_dead: float) -> 
 def _provenance(recording: Recording, matrix: DataMatrix, n_frames: int) -> dict[str, Any]:
     return {
         "run": recording.run,
-        "files": [str(path) for path in recording.paths],
+        "files": [str(path.absolute()) for path in recording.paths],
         "n_frames": matrix.n_frames,
         "n_frames_kept": n_frames,
         "tr": matrix.tr,

@@ -41,7 +41,7 @@ def inspect(options: InspectOptions) -> Survey | ConnectomeStore:
     if options.subjects is None and options.data_dir is None:
         raise OptionError("Nothing to look at.", "Give --subjects, --data-dir, or a store.")
     everything = Cleaning(confounds="all", censor=True)  # so that their files are looked at too
-    files = find_files(options, options.sessions or "day", everything)
+    files = find_files(options, options.sessions or "day", everything, lenient=True)
     with progress_bar("looking", quiet=options.quiet) as advance:
         found = survey(files, n_jobs=options.jobs, progress=advance)
     if options.output is not None:
@@ -67,9 +67,9 @@ def build(options: BuildOptions) -> BuildReport:
     NeuroparcelError
         If the options, the list or the store cannot be used.
     """
-    files = find_files(options, options.sessions or "day", options.cleaning)
+    files = find_files(options, options.sessions or "day", options.cleaning, lenient=True)
     # A recording that cannot be opened never stops the others here, the first one included.
-    recipe, notes = plan_recipe(files, replace(options, skip_bad=True))
+    recipe, notes = plan_recipe(files, options, skip_bad=True)
     with progress_bar("building", quiet=options.quiet) as advance:
         report = build_store(
             options.output,

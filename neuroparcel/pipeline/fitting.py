@@ -41,8 +41,10 @@ def find_inputs(options: FitOptions) -> Plan:
     if options.subjects is None and options.data_dir is None:
         planned = _from_store_alone(options)
     else:
-        files = find_files(options, options.sessions or "day", options.cleaning)
-        recipe, notes = plan_recipe(files, options)
+        files = find_files(
+            options, options.sessions or "day", options.cleaning, lenient=options.skip_bad
+        )
+        recipe, notes = plan_recipe(files, options, skip_bad=options.skip_bad)
         notes = (*files.notes, *notes)
         planned = Plan(files, recipe, options.networks, options.output, options.connectome, notes)
     region = planned.recipe.region

@@ -27,7 +27,7 @@ def _find_inputs(options: InferOptions) -> tuple[Plan, SavedModel]:
     files = None
     if options.subjects is not None or options.data_dir is not None:
         sessions = options.sessions or model.settings["sessions"]
-        files = find_files(options, sessions, recipe.cleaning)
+        files = find_files(options, sessions, recipe.cleaning, lenient=options.skip_bad)
     notes = () if files is None else files.notes
     planned = Plan(files, recipe, model.n_networks, options.output, options.connectome, notes)
     return planned, model

@@ -46,14 +46,8 @@ class InputOptions:
         HCP folder, or BIDS derivatives.
     sessions, task, space
         As in ``neuroparcel fit --help``.
-    max_dead : float
-        Largest share of dead vertices of a recording.
-    skip_bad : bool
-        Leave out what cannot be read, instead of stopping.
     jobs : int
         Processes that read at the same time.
-    scheduler : str
-        ``local``, ``dask:tcp://...`` or ``slurm``.
     quiet : bool
         Show no progress bars.
     """
@@ -63,18 +57,12 @@ class InputOptions:
     sessions: str | None = "day"
     task: str | None = None
     space: str | None = None
-    max_dead: float = 0.1
-    skip_bad: bool = False
     jobs: int = 1
-    scheduler: str = "local"
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.max_dead <= 1:
-            raise OptionError(f"--max-dead is {self.max_dead}.", "Give a share from 0 to 1.")
         if self.jobs < 1:
             raise OptionError(f"--jobs is {self.jobs}.", "Give at least 1.")
-        Scheduler.parse(self.scheduler)
         for name, choices in _CHOICES.items():
             value = getattr(self, name, choices[0])
             if value not in choices:
@@ -90,7 +78,29 @@ class InputOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileOptions(InputOptions):
+class ReadOptions(InputOptions):
+    """How recordings are read; shared by ``fit``, ``infer`` and ``connectome build``.
+
+    Attributes
+    ----------
+    max_dead : float
+        Largest share of dead vertices of a recording.
+    scheduler : str
+        ``local``, ``dask:tcp://...`` or ``slurm``.
+    """
+
+    max_dead: float = 0.1
+    scheduler: str = "local"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_dead <= 1:
+            raise OptionError(f"--max-dead is {self.max_dead}.", "Give a share from 0 to 1.")
+        Scheduler.parse(self.scheduler)
+        super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileOptions(ReadOptions):
     """How recordings become profiles; shared by ``fit`` and ``connectome build``.
 
     Attributes
@@ -149,6 +159,8 @@ class FitOptions(ProfileOptions):
     connectome : Path, optional
         Connectome store to keep the profiles in; without ``subjects`` and ``data_dir`` it
         gives the cohort.
+    skip_bad : bool
+        Leave out what cannot be read, instead of stopping.
     link, scaling, variance, evidence
         As in ``neuroparcel fit --help``.
     networks : int
@@ -166,6 +178,7 @@ class FitOptions(ProfileOptions):
 
     output: Path
     connectome: Path | None = None
+    skip_bad: bool = False
     networks: int = 2
     link: str = "ilr"
     scaling: str = "single"
@@ -198,14 +211,14 @@ class FitOptions(ProfileOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferOptions(InputOptions):
-    """Options of :func:`neuroparcel.pipeline.infer`, beside those of :class:`InputOptions`.
+class InferOptions(ReadOptions):
+    """Options of :func:`neuroparcel.pipeline.infer`, beside those of :class:`ReadOptions`.
 
     Attributes
     ----------
     model : Path
         Folder ``model`` of a fit's results, or the results folder itself.
-    output, connectome, evidence, seed, device, threads
+    output, connectome, skip_bad, evidence, seed, device, threads
         As in :class:`FitOptions`; sessions default to the fit's.
     new_population : bool
         Infer the population from these subjects too, instead of keeping the fit's.
@@ -215,6 +228,7 @@ class InferOptions(InputOptions):
     output: Path
     sessions: str | None = None
     connectome: Path | None = None
+    skip_bad: bool = False
     new_population: bool = False
     evidence: str = "mean"
     seed: int = 0

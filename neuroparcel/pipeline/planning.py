@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,19 @@ from neuroparcel.io.cells import check_kind
 from neuroparcel.io.cohort import load_cohort, profile_bytes, refusal
 from neuroparcel.io.formats import open_matrix, split_variable
 from neuroparcel.io.layout import CohortFiles, Recording, find_cohort
+from neuroparcel.io.layout.bids_names import find_confounds
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.regions import load_region
 from neuroparcel.io.scheduling import Scheduler
 from neuroparcel.io.store import ConnectomeStore, build_store, open_store
 from neuroparcel.io.survey.examination import Grid
 from neuroparcel.io.targets import load_targets
-from neuroparcel.pipeline.options import InputOptions, ProfileOptions
+from neuroparcel.pipeline.options import (
+    FitOptions,
+    InferOptions,
+    InputOptions,
+    ProfileOptions,
+)
 from neuroparcel.pipeline.progress import progress_bar
 
 _MEMORY_SHARE = 0.5  # of the machine's, for the profiles of a cohort
@@ -117,11 +123,16 @@ class Plan:
         return found
 
 
-def find_files(options: InputOptions, sessions: str, cleaning: Cleaning) -> CohortFiles:
-    """The recordings that the options name, with what their cleaning needs."""
+def find_files(
+    options: InputOptions, sessions: str, cleaning: Cleaning, *, lenient: bool = False
+) -> CohortFiles:
+    """The recordings that the options name, with what their cleaning needs.
+
+    If lenient, those that are named and do not exist are among them: reading them fails.
+    """
     if options.subjects is None and options.data_dir is None:
         raise OptionError("No recordings are named.", "Give --subjects or --data-dir.")
-    return find_cohort(
+    files = find_cohort(
         options.subjects,
         options.data_dir,
         sessions,
@@ -129,10 +140,23 @@ def find_files(options: InputOptions, sessions: str, cleaning: Cleaning) -> Coho
         space=options.space,
         confounds=cleaning.confounds is not None,
         censor=cleaning.censor,
+        lenient=lenient,
     )
+    return files if cleaning.confounds is None else _with_confounds(files)
 
 
-def plan_recipe(files: CohortFiles, options: ProfileOptions) -> tuple[Recipe, tuple[str, ...]]:
+def _with_confounds(files: CohortFiles) -> CohortFiles:
+    """Name the tables that lie beside the recordings, so that a store knows of them too."""
+    recordings = [
+        r if r.confounds is not None else replace(r, confounds=find_confounds(r.path))
+        for r in files.recordings
+    ]
+    return replace(files, recordings=tuple(recordings))
+
+
+def plan_recipe(
+    files: CohortFiles, options: ProfileOptions, *, skip_bad: bool
+) -> tuple[Recipe, tuple[str, ...]]:
     """Region, targets, features and cleaning, for the rows that the recordings have.
 
     Returns
@@ -146,13 +170,15 @@ def plan_recipe(files: CohortFiles, options: ProfileOptions) -> tuple[Recipe, tu
     maps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     if options.features == "maps":
-        maps, notes = _shared_maps(files, skip_bad=options.skip_bad)
+        maps, notes = _shared_maps(files, skip_bad=skip_bad)
     targets = None if options.features == "maps" else load_targets(options.targets, axis)
     recipe = Recipe(region, targets, options.how, options.cleaning, maps, options.max_dead)
     return recipe, notes
 
 
-def read_cohort(planned: Plan, options: InputOptions) -> tuple[Cohort, tuple[str, ...]]:
+def read_cohort(
+    planned: Plan, options: FitOptions | InferOptions
+) -> tuple[Cohort, tuple[str, ...]]:
     """Profiles of the recordings, and warnings about what is missing or was masked."""
     if planned.connectome is not None:
         return _from_store(planned, planned.connectome, options)
@@ -170,7 +196,9 @@ def read_cohort(planned: Plan, options: InputOptions) -> tuple[Cohort, tuple[str
     return cohort, (*planned.notes, *warnings)
 
 
-def _from_store(planned: Plan, path: Path, options: InputOptions) -> tuple[Cohort, tuple[str, ...]]:
+def _from_store(
+    planned: Plan, path: Path, options: FitOptions | InferOptions
+) -> tuple[Cohort, tuple[str, ...]]:
     """Profiles of a store, completed first where recordings are named."""
     warnings: tuple[str, ...] = ()
     stored = _fitting_store(path, planned.recipe)

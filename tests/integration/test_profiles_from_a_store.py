@@ -136,3 +136,56 @@ def test_fit_and_infer_from_a_store_alone(store, tmp_path):
         )
     )
     np.testing.assert_allclose(again.parcellation.subject, fitted.parcellation.subject, atol=1e-4)
+
+
+def test_a_subject_without_recordings_does_not_stop_the_others(cohort, tmp_path):
+    names = cohort.subject_list.read_text().split()
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join([names[0], "nobody"]))
+    wanted = BuildOptions(
+        subjects=listed,
+        data_dir=cohort.data_dir,
+        output=tmp_path / "store",
+        targets="mmp",
+        quiet=True,
+    )
+    report = build(wanted)
+    assert not report.ok
+    assert [name for name, _ in report.built] == [names[0]] * 2
+    ((subject, _, why),) = report.failed
+    assert subject == "nobody"
+    assert "does not exist" in why
+    options = FitOptions(
+        subjects=listed,
+        data_dir=cohort.data_dir,
+        output=tmp_path / "results",
+        targets="mmp",
+        quiet=True,
+    )
+    with pytest.raises(NeuroparcelError, match="No resting-state recording of subject nobody"):
+        profiles(options)
+    assert profiles(replace(options, skip_bad=True)).subjects == (names[0],)
+
+
+def test_a_confounds_table_beside_a_recording_belongs_to_the_store(cohort, tmp_path):
+    """fMRIPrep's table is found by its name; a changed one makes the session anew."""
+    rng = np.random.default_rng(0)
+    subject = cohort.subject_list.read_text().split()[0]
+    recording = tmp_path / "sub-1_task-rest_space-fsLR_den-91k_bold.dtseries.nii"
+    recording.hardlink_to(cohort.recording(subject, 0, 0))
+    table = tmp_path / "sub-1_task-rest_desc-confounds_timeseries.tsv"
+
+    def write_table() -> None:
+        rows = ["\t".join(map(str, row)) for row in rng.normal(size=(24, 2))]
+        table.write_text("\n".join(["csf\tmotion", *rows]))
+
+    write_table()
+    listed = tmp_path / "cohort.tsv"
+    listed.write_text(f"subject\tsession\tpath\n1\t1\t{recording.name}\n")
+    wanted = BuildOptions(
+        subjects=listed, output=tmp_path / "store", targets="mmp", confounds="csf", quiet=True
+    )
+    assert len(build(wanted).built) == 1
+    assert len(build(wanted).kept) == 1
+    write_table()
+    assert len(build(wanted).built) == 1

@@ -230,3 +230,19 @@ def test_names_are_taken_apart():
     )
     assert parse_name("", "task.func.gii") is not None
     assert parse_name("", "my_file.nii.gz") is None
+
+
+def test_a_listed_subject_that_is_not_there_can_be_left_to_the_reader(fmriprep, tmp_path):
+    listed = tmp_path / "list.txt"
+    listed.write_text("01\n03\n")
+    with pytest.raises(LayoutError, match="no folder of 1 of 2 subjects: sub-03"):
+        find_cohort(listed, fmriprep)
+    found = find_cohort(listed, fmriprep, lenient=True)
+    assert found.subjects == ("01", "03")
+    (absent,) = found.runs("03", "ses-1")
+    assert absent.path.parent == fmriprep / "sub-03" / "func"
+    assert not absent.path.exists()
+    nobody = tmp_path / "nobody.txt"
+    nobody.write_text("03\n")
+    with pytest.raises(LayoutError):
+        find_cohort(nobody, fmriprep, lenient=True)

@@ -191,3 +191,11 @@ def test_names_tell_hemispheres(name, expected):
 def test_braces_without_a_pair_stay():
     assert expand_braces("a{b}.nii") == ("a{b}.nii",)
     assert expand_braces("{lh,rh}.x") == ("lh.x", "rh.x")
+
+
+def test_files_that_do_not_exist_can_be_left_to_the_reader(tmp_path):
+    (tmp_path / "cohort.tsv").write_text("subject\tsession\tpath\na\t1\tnone.dtseries.nii\n")
+    with pytest.raises(LayoutError, match="do not exist"):
+        find_cohort(tmp_path / "cohort.tsv")
+    (found,) = find_cohort(tmp_path / "cohort.tsv", lenient=True).recordings
+    assert found.path == tmp_path / "none.dtseries.nii"

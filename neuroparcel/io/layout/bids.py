@@ -46,12 +46,15 @@ class BidsChoice:
         (``"MNI152NLin6Asym_res-2"``, ``"seg-Glasser"``, ``"desc-denoisedSmoothed"``).
     confounds, censor : bool, default False
         Whether to note the tables of confounds and of outliers.
+    lenient : bool, default False
+        Whether a listed subject that has nothing is a recording that does not exist.
     """
 
     task: str | None = None
     space: str | None = None
     confounds: bool = False
     censor: bool = False
+    lenient: bool = False
 
 
 def is_bids_subject(folder: str) -> bool:
@@ -93,7 +96,8 @@ def find_bids(
     """
     names = _all_subjects(data_dir) if subjects is None else list(subjects)
     files = {name: _files_of(data_dir, name) for name in names}
-    _check_present(data_dir, files)
+    if not choice.lenient:
+        _check_present(data_dir, files)
     series = {name: _series(own, choice) for name, own in files.items()}
     task = _one_task(data_dir, series, choice)
     series = {name: [f for f in own if f.task == task] for name, own in series.items()}
@@ -103,11 +107,29 @@ def find_bids(
     for name in names:
         chosen = [file for file in series[name] if file.rendition == rendition]
         recordings += _recordings(name, chosen, files[name], choice, lonely)
+    if choice.lenient and subjects is not None and recordings:
+        recordings += _absent(data_dir, names, recordings, task)
     remarks += _remark_on_subjects(data_dir, recordings, series, rendition, subjects is not None)
     remarks += _remark_on_lonely(lonely)
     remarks += _remark_on_tables(recordings, choice)
     remarks += _remark_on_sessions(recordings)
     return recordings, remarks
+
+
+def _absent(
+    data_dir: Path, names: Sequence[str], recordings: Sequence[Recording], task: str
+) -> list[Recording]:
+    """A recording that does not exist for each subject without any; reading it will say so."""
+    known = {recording.subject for recording in recordings}
+    session = recordings[0].session
+    lost = [name for name in names if name not in known]
+    labels = [f"sub-{name.removeprefix('sub-')}" for name in lost]
+    return [
+        Recording(
+            name, session, "1", (data_dir / label / "func" / f"{label}_task-{task}_bold.nii",)
+        )
+        for name, label in zip(lost, labels, strict=True)
+    ]
 
 
 def _all_subjects(data_dir: Path) -> list[str]:

@@ -29,6 +29,7 @@ def find_cohort(
     space: str | None = None,
     confounds: bool = False,
     censor: bool = False,
+    lenient: bool = False,
 ) -> CohortFiles:
     """Find the recordings of the subjects in a list, or of all in a folder.
 
@@ -58,6 +59,9 @@ def find_cohort(
     censor : bool, default False
         Note the files in these folders that tell which frames to drop. Tables and CBIG's
         lists name theirs themselves, asked for or not.
+    lenient : bool, default False
+        Whether listed subjects and files that are not there are among the recordings, so that
+        one of them does not stop the others: whoever reads them finds the error.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def find_cohort(
         recording, a run has no file, several tasks or spaces stand to choose from, or names
         cannot become file names.
     """
-    choice = BidsChoice(task, space, confounds, censor)
+    choice = BidsChoice(task, space, confounds, censor, lenient)
     recordings, remarks = _find(subject_list, data_dir, choice)
     return CohortFiles(tuple(choose_sessions(recordings, sessions)), tuple(remarks))
 
@@ -87,7 +91,7 @@ def _find(subject_list: Path | None, data_dir: Path | None, choice: BidsChoice) 
     lines = read_lines(listed)
     if is_table(lines):
         _refuse_choice(choice, f"{listed} is a table of files")
-        return read_table(listed, lines)
+        return read_table(listed, lines, lenient=choice.lenient)
     subjects = read_subjects(listed, lines)
     if data_dir is None:
         raise LayoutError(
@@ -103,7 +107,13 @@ def _in_folder(data_dir: Path, subjects: Sequence[str] | None, choice: BidsChoic
     if _layout(data_dir) == "BIDS":
         return find_bids(data_dir, subjects, choice)
     _refuse_choice(choice, f"{data_dir} is an HCP folder")
-    return find_hcp(data_dir, subjects, confounds=choice.confounds, censor=choice.censor)
+    return find_hcp(
+        data_dir,
+        subjects,
+        confounds=choice.confounds,
+        censor=choice.censor,
+        lenient=choice.lenient,
+    )
 
 
 def _layout(data_dir: Path) -> _Layout:

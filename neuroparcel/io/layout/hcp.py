@@ -29,7 +29,12 @@ def is_hcp_subject(folder: str) -> bool:
 
 
 def find_hcp(
-    data_dir: Path, subjects: Sequence[str] | None, *, confounds: bool, censor: bool
+    data_dir: Path,
+    subjects: Sequence[str] | None,
+    *,
+    confounds: bool,
+    censor: bool,
+    lenient: bool = False,
 ) -> tuple[list[Recording], list[str]]:
     """Find the resting-state runs of subjects: REST1, ... are sessions, LR and RL their runs.
 
@@ -43,6 +48,9 @@ def find_hcp(
         Whether to note ``Movement_Regressors.txt``.
     censor : bool
         Whether to note ``Movement_RelativeRMS.txt``.
+    lenient : bool, default False
+        Whether a listed subject without a recording, or a run without a file, is a recording
+        that does not exist, instead of an error.
 
     Returns
     -------
@@ -58,8 +66,11 @@ def find_hcp(
     listed = subjects is not None
     names = _all_subjects(data_dir) if subjects is None else list(subjects)
     unread: dict[str, list[str]] = {}
-    found = {name: _of_subject(data_dir, name, unread) for name in names}
+    found = {name: _of_subject(data_dir, name, unread, lenient) for name in names}
     empty = [name for name, recordings in found.items() if not recordings]
+    if lenient and listed and len(empty) < len(names):
+        found |= {name: [_absent(data_dir, name)] for name in empty}
+        empty = []
     if empty and (listed or len(empty) == len(names)):
         folder = data_dir / empty[0] / RESULTS
         more = "" if len(empty) == 1 else f" ({len(empty)} subjects: {name_some(empty)})"
@@ -95,13 +106,22 @@ def _all_subjects(data_dir: Path) -> list[str]:
     return sorted(found, key=natural)
 
 
-def _of_subject(data_dir: Path, subject: str, unread: dict[str, list[str]]) -> list[Recording]:
+def _absent(data_dir: Path, subject: str) -> Recording:
+    """A recording that does not exist; reading it will say so."""
+    run = "rfMRI_REST1_LR"
+    path = data_dir / subject / RESULTS / run / _PREFERRED.format(run=run)
+    return Recording(subject, "REST1", "LR", (path,))
+
+
+def _of_subject(
+    data_dir: Path, subject: str, unread: dict[str, list[str]], lenient: bool
+) -> list[Recording]:
     """Recordings of one subject; folders that are no 3T run, such as those of 7T, are noted."""
     results = data_dir / subject / RESULTS
     recordings = []
     for name in sorted(_run_folders(results)):
         if match := _RUN.fullmatch(name):
-            path = _series(results / name)
+            path = _series(results / name, lenient)
             recordings.append(Recording(subject, match["session"], match["run"], (path,)))
         else:
             unread.setdefault(name, []).append(subject)
@@ -118,7 +138,7 @@ def _run_folders(results: Path) -> Iterator[str]:
         return
 
 
-def _series(folder: Path) -> Path:
+def _series(folder: Path, lenient: bool) -> Path:
     """The cleaned time series of a run: the usual name, else the only one that fits."""
     preferred = folder / _PREFERRED.format(run=folder.name)
     if is_file(preferred):
@@ -133,6 +153,8 @@ def _series(folder: Path) -> Path:
             f"{name_some(candidates)}.",
             "Choose with a table of columns subject, session, path.",
         )
+    if not candidates and lenient:
+        return preferred
     if not candidates:
         raise LayoutError(
             f"The run folder {folder} holds no time series {preferred.name}.",

@@ -48,7 +48,9 @@ def is_table(lines: Sequence[Line]) -> bool:
     )
 
 
-def read_table(table: Path, lines: Sequence[Line]) -> tuple[list[Recording], list[str]]:
+def read_table(
+    table: Path, lines: Sequence[Line], *, lenient: bool = False
+) -> tuple[list[Recording], list[str]]:
     """Read the recordings of a table.
 
     Parameters
@@ -57,6 +59,8 @@ def read_table(table: Path, lines: Sequence[Line]) -> tuple[list[Recording], lis
         The file, for messages; relative paths start from its folder.
     lines : sequence of Line
         Its lines, the names of the columns first.
+    lenient : bool, default False
+        Whether files that do not exist are recordings all the same.
 
     Returns
     -------
@@ -94,7 +98,8 @@ def read_table(table: Path, lines: Sequence[Line]) -> tuple[list[Recording], lis
         named = dict(zip(columns, cells, strict=True))
         rows.append(_Row(line.number, _recording(table, line, named)))
     recordings, numbered = _number_runs(_join_hemispheres(rows))
-    _check_exist(table, recordings)
+    if not lenient:
+        _check_exist(table, recordings)
     remarks = [*_remark_on_columns(table, columns), *_remark_on_numbered(table, numbered)]
     return recordings, remarks
 

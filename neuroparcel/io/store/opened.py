@@ -18,6 +18,7 @@ from neuroparcel.errors import ConnectomeError
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.store.blocks import BlockFiles, Dtype, open_block
 from neuroparcel.io.store.index import CellName, Index, read_index
+from neuroparcel.io.store.sizes import in_words
 from neuroparcel.types import BoolArray, FloatArray, IntArray
 
 
@@ -85,7 +86,6 @@ class ConnectomeStore:
         recipe, entries = self.recipe, self.index.entries
         n_made = sum(bool(entry.key) for entry in entries.values())
         n_missing = len(self.subjects) * len(self.sessions) - len(entries)
-        gigabytes = n_made * self.index.head.block_bytes / 1e9
         kind = "maps" if recipe.targets is None else f"targets {recipe.targets.name}"
         lines = [
             f"{self.path}: {len(self.subjects)} subjects x {len(self.sessions)} sessions "
@@ -93,7 +93,7 @@ class ConnectomeStore:
             f"region {recipe.region.name}: {len(self.axis)} {self.axis.rows_are}",
             f"{kind}: {len(self.feature_names)}; features: {recipe.features.measure}; cleaning: "
             f"{', '.join(recipe.cleaning.steps) or 'none'}",
-            f"{n_made} blocks of {self.dtype}, {gigabytes:.2f} GB",
+            f"{n_made} blocks of {self.dtype}, {in_words(n_made * self.index.head.block_bytes)}",
         ]
         failed = [f"subject {who}, session {when} failed: {why}" for who, when, why in self.failed]
         return "\n".join([*lines, *failed])
