@@ -23,7 +23,7 @@ from neuroparcel.parcellation.agreement import session_agreement, single_session
 from neuroparcel.parcellation.observations import observe
 from neuroparcel.pipeline import FitOptions, load_model
 from neuroparcel.pipeline.fitting import find_inputs, reduce
-from neuroparcel.pipeline.planning import read_cohort
+from neuroparcel.pipeline.reading import read_cohort
 from neuroparcel.pipeline.results import read_history
 
 N_SEEDS = 5

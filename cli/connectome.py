@@ -88,6 +88,12 @@ def inspect(ctx: click.Context, store: Path | None, output: Path | None, **given
     default="float32",
     help="Numbers of the store; float16 takes half the space.",
 )
+@option(
+    "--only-listed",
+    section=OUTPUT,
+    is_flag=True,
+    help="Take sessions that are not listed, or whose files are not found, out of the store.",
+)
 @config
 @options.jobs
 @options.scheduler

@@ -27,3 +27,20 @@ def test_importing_costs_nothing(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert loaded.strip() == "[]"
+
+
+def test_every_module_can_be_imported_first():
+    """No circle of imports, whichever module a user begins with."""
+    code = """
+import importlib, pkgutil, sys
+import neuroparcel
+names = [m.name for m in pkgutil.walk_packages(neuroparcel.__path__, "neuroparcel.")]
+ours = [name for name in names if name.startswith(("neuroparcel.brain", "neuroparcel.io"))]
+assert len(ours) > 50
+for name in ours:
+    for loaded in [m for m in sys.modules if m.startswith("neuroparcel.")]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -334,8 +334,10 @@ class BrainAxis:
         if mine is None and not self._same_volume(other):
             raise SpaceError(f"{name} lies on another volume grid than expected.")
         if name == NODES and self.nodes != other.nodes:
+            shuffled = sorted(self.nodes) == sorted(other.nodes)
+            differ = "the same names in another order" if shuffled else "other names"
             raise SpaceError(
-                f"The {len(self.nodes)} nodes have other names than the {len(other.nodes)} "
+                f"The {len(self.nodes)} nodes have {differ} than the {len(other.nodes)} "
                 f"expected: {_first_difference(self.nodes, other.nodes)}.",
                 "Use time series of the same parcels, in the same order.",
             )

@@ -92,6 +92,25 @@ def binarise(correlation: FloatArray, share: float = TOP_SHARE) -> FloatArray:
     return np.where(known, correlation >= threshold, np.nan).astype(np.float32)
 
 
+def without_top(shares: FloatArray) -> BoolArray:
+    """Vertices none of whose correlations is among the largest of any run.
+
+    All their shares are 0, which says nothing of where they belong: on the sphere they would be
+    one and the same uniform profile.
+
+    Parameters
+    ----------
+    shares : (vertex, target) array of float
+        Binary features of a session, see :func:`binarise` and :func:`combine`.
+
+    Returns
+    -------
+    (vertex,) array of bool
+        False in rows that are NaN throughout, which are dead already.
+    """
+    return np.asarray((shares == 0).any(axis=1) & ~(shares > 0).any(axis=1))
+
+
 def combine(runs: Sequence[tuple[FloatArray, int]], measure: Measure) -> FloatArray:
     """One array for a session from those of its runs.
 

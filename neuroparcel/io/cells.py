@@ -11,10 +11,11 @@ import numpy as np
 from neuroparcel.brain.atlas import Targets
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.cleaning import RunCleaner
-from neuroparcel.brain.features import FeatureKind, binarise, combine
+from neuroparcel.brain.features import TOP_SHARE, FeatureKind, binarise, combine, without_top
 from neuroparcel.brain.profiles import FEW_FRAMES, MIN_FRAMES, correlate_unit, standardise
 from neuroparcel.errors import ConnectomeError, FileFormatError, SpaceError
-from neuroparcel.io.formats import open_matrix, split_variable
+from neuroparcel.io.fingerprints import input_files
+from neuroparcel.io.formats import open_matrix
 from neuroparcel.io.formats.matrix import DataMatrix, unchanged
 from neuroparcel.io.layout import Recording
 from neuroparcel.io.nuisance.censoring import read_censor
@@ -24,7 +25,7 @@ from neuroparcel.types import BoolArray, FloatArray, IntArray
 
 _BLOCK = 4096  # rows read, cleaned and correlated at a time: 20 MB at 1,200 frames
 _N_FRAMES_NAMED = 3
-_ROUNDED_UP = 1.001  # a correlation of 1 as float32 arithmetic may leave it
+_ROUNDING = 1e-3  # what arithmetic and printing may leave of a correlation of 1
 _LARGEST_Z = 8.4  # of the largest r below 1 in float32; Fisher's z of 1 itself is infinite
 
 
@@ -75,7 +76,8 @@ def make_cell(recordings: Sequence[Recording], recipe: Recipe) -> Cell:
     Raises
     ------
     FileFormatError
-        If a file cannot be read, or is of a kind that has no such features.
+        If a file cannot be read, is of a kind that has no such features, or has two maps of
+        a name that is used.
     SpaceError
         If a file lacks vertices of the region or of the targets.
     ConnectomeError
@@ -85,17 +87,32 @@ def make_cell(recordings: Sequence[Recording], recipe: Recipe) -> Cell:
     """
     runs = []
     for recording in recordings:
-        beside = [path for path in (recording.mask, recording.censor, recording.confounds) if path]
-        files = [split_variable(path)[0] for path in recording.paths]
-        with unchanged([*files, *beside]):
+        with unchanged(input_files([recording])):
             runs.append(_run(recording, recipe))
     measure = recipe.features.measure
+    values = combine([(run.values, run.n_frames) for run in runs], measure)
+    warnings = [warning for run in runs for warning in run.warnings]
+    if measure == "binary":
+        warnings += _mask_unmarked(values, recordings[0])
     return Cell(
-        combine([(run.values, run.n_frames) for run in runs], measure),
+        values,
         sum(run.n_frames for run in runs),
-        tuple(warning for run in runs for warning in run.warnings),
+        tuple(warnings),
         tuple(run.provenance for run in runs),
     )
+
+
+def _mask_unmarked(shares: FloatArray, recording: Recording) -> list[str]:
+    """Make vertices without any strong correlation NaN, in place, and say how many they are."""
+    empty = without_top(shares)
+    shares[empty] = np.nan
+    if not empty.any():
+        return []
+    return [
+        f"subject {recording.subject}, session {recording.session}: {empty.sum()} of {len(empty)} "
+        f"vertices were masked, as none of their correlations is among the largest "
+        f"{TOP_SHARE:.0%} of a run."
+    ]
 
 
 def _run(recording: Recording, recipe: Recipe) -> _Run:
@@ -113,6 +130,12 @@ def _maps(recording: Recording, matrix: DataMatrix, recipe: Recipe) -> _Run:
     missing = [name for name in recipe.maps if name not in matrix.names]
     if missing:
         raise FileFormatError(f"{matrix.path} has no map called {missing[0]!r}.")
+    for name in recipe.maps:
+        if (n_alike := matrix.names.count(name)) > 1:
+            raise FileFormatError(
+                f"{matrix.path} has {n_alike} maps called {name!r}.",
+                "Give each its own name, for example with wb_command -set-map-names.",
+            )
     chosen = [matrix.names.index(name) for name in recipe.maps]
     values = _read(matrix, _region_rows(matrix, recipe))[:, chosen]
     empty = ~np.isfinite(values).all(axis=1) | (values == 0).all(axis=1)
@@ -132,21 +155,43 @@ def _connectivity(recording: Recording, matrix: DataMatrix, recipe: Recipe) -> _
     assert matrix.columns is not None  # what makes it connectivity
     assert recipe.targets is not None  # checked when the recipe was made
     columns = _locate(matrix, matrix.columns, "targets", recipe.targets.axis, recipe.max_dead)
-    rows = _region_rows(matrix, recipe)
+    rows, own = _region_rows(matrix, recipe), _own_columns(matrix.columns, recipe.region.axis)
+    diagonal = np.full(len(rows), np.nan, np.float32)
     values = np.empty((len(rows), recipe.targets.n_targets), np.float32)
     largest = 0.0
     for block in _blocks(len(rows)):
         picked = _read(matrix, rows[block])
         largest = max(largest, float(np.nanmax(np.abs(picked), initial=0)))
+        diagonal[block] = picked[np.arange(len(picked)), np.maximum(own[block], 0)]
         chosen = np.where(columns < 0, np.float32(np.nan), picked[:, columns])
         values[block] = _mean_of_targets(chosen, recipe.targets)
     known = np.asarray(np.isfinite(values))
     warnings = _dead(recording, "vertices", np.asarray(~known.any(axis=1)), recipe.max_dead)
     warnings += _dead(recording, "targets", np.asarray(~known.any(axis=0)), recipe.max_dead)
-    if largest > _ROUNDED_UP:
+    if largest > 1 + _ROUNDING:
         values = np.tanh(values)  # the group files of the HCP hold Fisher's z
         warnings += (f"{recording}: values beyond 1 were taken for Fisher's z ({matrix.path}).",)
+    elif not _holds_ones(diagonal[own >= 0]):
+        warnings += (
+            f"{recording}: values were taken for correlations r, since none passes 1; if they are "
+            "Fisher's z, convert them with wb_command -cifti-math 'tanh(x)', and if they are r, "
+            f"set the diagonal to 1 ({matrix.path}).",
+        )
     return _Run(_measured(values, recipe), 1, warnings, _provenance(recording, matrix, 1))
+
+
+def _own_columns(columns: BrainAxis, region: BrainAxis) -> IntArray:
+    """The column of each vertex of the region that is the vertex itself, -1 without one."""
+    try:
+        return columns.find(region)
+    except SpaceError:  # other structures, or nodes of other names
+        return np.full(len(region), -1)
+
+
+def _holds_ones(diagonal: FloatArray) -> bool:
+    """Whether vertices correlate to 1 with themselves; dead ones, 0 or NaN, do not count."""
+    known = diagonal[np.isfinite(diagonal) & (diagonal != 0)]
+    return len(known) > 0 and bool((np.abs(known - 1) <= _ROUNDING).all())
 
 
 def _mean_of_targets(chosen: FloatArray, targets: Targets) -> FloatArray:
@@ -326,7 +371,8 @@ def _dead(recording: Recording, what: str, dead: BoolArray, max_dead: float) -> 
     if n_dead == 0:
         return ()
     found = (
-        f"{n_dead} of {n_rows} {what} carry no signal (all zero, constant, NaN or not in the file)"
+        f"{n_dead} of {n_rows} {what} carry no signal (all zero, constant, NaN, not in the file, "
+        "or varying too little or too much for float32)"
     )
     if n_dead > max_dead * n_rows:
         raise ConnectomeError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.features import to_sphere
-from neuroparcel.errors import ConnectomeError, NeuroparcelError
+from neuroparcel.errors import ConnectomeError, NeuroparcelError, OptionError
 from neuroparcel.io.cells import make_cell
 from neuroparcel.io.layout import CohortFiles, Recording
 from neuroparcel.io.recipe import Recipe
@@ -49,7 +49,7 @@ def load_cohort(
     n_jobs : int, default 1
         Processes that read at the same time.
     scheduler : Scheduler, optional
-        Who does the work; this machine if not given.
+        Who does the work; this machine, the only one that can, if not given.
     progress : callable, optional
         Called after each session with the number done and the number in all.
 
@@ -65,7 +65,15 @@ def load_cohort(
     NeuroparcelError
         If a session cannot be read, see :func:`~neuroparcel.io.cells.make_cell`; if there are
         several, all are named. With `skip_bad` only if none can.
+    OptionError
+        If the scheduler is that of a cluster: its workers would send profiles through the
+        temporary folder of this machine, which they do not see.
     """
+    if scheduler is not None and scheduler.kind != "local":
+        raise OptionError(
+            "A cluster needs a connectome store on a disk that all its machines see.",
+            "Give --connectome FOLDER.",
+        )
     subjects, sessions = files.subjects, files.sessions
     tasks = [
         (subject, session, files.runs(subject, session))

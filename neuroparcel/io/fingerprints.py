@@ -12,7 +12,16 @@ from typing import Any
 
 from neuroparcel.errors import FileFormatError
 from neuroparcel.io.formats import split_variable
+from neuroparcel.io.formats.gifti_arrays import external_files
 from neuroparcel.io.layout import Recording
+
+NUMBERS_VERSION = 1
+"""Of the code that makes a session's numbers; part of every block's key.
+
+Raise it whenever the same files and the same recipe give other numbers than before: after a
+change of the readers, the cleaning, the averaging over targets or the correlation, or of a
+library's default that they rely on. Stores then make their sessions anew.
+"""
 
 _DIGEST = "sha256"  # 1.3 GB/s where the processor has instructions for it; blake2b 0.7
 
@@ -26,8 +35,11 @@ class Stamp:
     content: str
 
     def fits(self, path: Path) -> bool:
-        """Whether a file has this size and time of change; reads nothing."""
-        return self._looks_like(_stat(path))
+        """Whether a file is there with this size and time of change; reads nothing."""
+        try:
+            return self._looks_like(path.stat())
+        except OSError:
+            return False
 
     def _looks_like(self, found: os.stat_result) -> bool:
         return (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
@@ -66,6 +78,11 @@ def input_files(recordings: Sequence[Recording]) -> tuple[Path, ...]:
     return tuple(path for recording in recordings for _, path in _parts(recording))
 
 
+def data_files(recordings: Sequence[Recording]) -> tuple[str, ...]:
+    """The data of recordings as absolute paths, with the variable where one is chosen."""
+    return tuple(str(path.absolute()) for recording in recordings for path in recording.paths)
+
+
 def cell_key(
     recordings: Sequence[Recording], stamps: Mapping[str, Stamp], settings: Sequence[Any]
 ) -> str:
@@ -89,13 +106,17 @@ def cell_key(
         [recording.run, [[role, stamps[str(path)].content] for role, path in _parts(recording)]]
         for recording in recordings
     ]
-    content = [recordings[0].subject, recordings[0].session, runs, list(settings)]
+    whose = [recordings[0].subject, recordings[0].session]
+    content = [NUMBERS_VERSION, *whose, runs, list(settings)]
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
 
 
 def _parts(recording: Recording) -> list[tuple[str, Path]]:
-    """The files of a recording with their roles; a table of confounds may have a sidecar."""
+    """The files of a recording with their roles; data and confounds may have others beside."""
     parts = [_file_and_variable(path) for path in recording.paths]
+    for _, path in tuple(parts):
+        if path.name.lower().endswith(".gii"):
+            parts += [("external", external) for external in external_files(path)]
     beside = {
         "mask": recording.mask,
         "censor": recording.censor,

@@ -9,7 +9,6 @@ import numpy as np
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import OptionError
-from neuroparcel.io.formats.cifti import read_cifti
 from neuroparcel.io.registry import hcp_file
 from neuroparcel.types import FloatArray, IntArray
 
@@ -76,6 +75,8 @@ def load_sulc(hemisphere: Hemisphere) -> FloatArray:
         opposite sign); 0 on the medial wall.
     """
     _check("hemisphere", hemisphere, get_args(Hemisphere))
+    from neuroparcel.io.formats.cifti import read_cifti  # which needs the cortex from here
+
     height = read_cifti(hcp_file("S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii"))
     return height.axis.expand(-height.read()[:, 0], f"CORTEX_{hemisphere.upper()}", fill=0)
 

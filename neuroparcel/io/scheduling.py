@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import shutil
 import time
@@ -212,14 +213,21 @@ class _Call:
         return len(list(self.folder.glob(f"{number}.begun-*")))
 
     def read(self, number: int) -> Outcome:
-        """An outcome that :func:`_attempt_noted` has left."""
+        """Take an outcome that :func:`_attempt_noted` has left.
+
+        Its file is emptied, so that outcomes do not pile up. It stays, so that a task that Dask
+        begins once more is not done again.
+        """
+        file = _outcome_file(self.folder, number)
         try:
-            return pickle.loads(_outcome_file(self.folder, number).read_bytes())
+            content = file.read_bytes()
+            os.truncate(file, 0)
         except OSError as error:
             raise OutputError(
                 f"The workers of the cluster do not share the folder {self.folder} ({error}).",
                 "Use a folder on a disk that all machines of the cluster see under this path.",
             ) from error
+        return pickle.loads(content)
 
     def written(self) -> Path:
         """The function in a file: sent with each task, a region of a whole cortex adds up."""

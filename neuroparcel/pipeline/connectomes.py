@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from neuroparcel.brain.cleaning import Cleaning
-from neuroparcel.errors import OptionError
+from neuroparcel.errors import OptionError, OutputError
 from neuroparcel.io.files import write_text
 from neuroparcel.io.scheduling import Scheduler
 from neuroparcel.io.store import BuildReport, ConnectomeStore, VerifyReport, build_store, open_store
@@ -33,11 +33,15 @@ def inspect(options: InspectOptions) -> Survey | ConnectomeStore:
 
     Raises
     ------
+    OutputError
+        If there is a file where the table shall go.
     NeuroparcelError
         If the list or the folder is none; a file that cannot be read is part of the findings.
     """
     if options.store is not None:
         return open_store(options.store)
+    if options.output is not None and options.output.exists():
+        raise OutputError(f"{options.output} exists already.", "Give another --output.")
     if options.subjects is None and options.data_dir is None:
         raise OptionError("Nothing to look at.", "Give --subjects, --data-dir, or a store.")
     everything = Cleaning(confounds="all", censor=True)  # so that their files are looked at too
@@ -79,6 +83,7 @@ def build(options: BuildOptions) -> BuildReport:
             scheduler=Scheduler.parse(options.scheduler),
             n_jobs=options.jobs,
             progress=advance,
+            only_listed=options.only_listed,
         )
     return replace(report, warnings=(*files.notes, *notes, *report.warnings))
 

@@ -12,8 +12,8 @@ from neuroparcel.errors import OutputError
 from neuroparcel.io.simulated import SimulatedCohort, read_truth, write_simulated_cohort
 from neuroparcel.pipeline.fitting import find_inputs, fit, reduce
 from neuroparcel.pipeline.options import DemoOptions, FitOptions
-from neuroparcel.pipeline.planning import read_cohort
 from neuroparcel.pipeline.progress import progress_bar, say
+from neuroparcel.pipeline.reading import read_cohort
 from neuroparcel.pipeline.results import FitResult
 
 COHORT, RESULTS = "cohort", "results"

@@ -21,8 +21,9 @@ from neuroparcel.parcellation.observations import anchor_warnings, kmeans_anchor
 from neuroparcel.parcellation.training import network_model, start
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
-from neuroparcel.pipeline.planning import Plan, find_files, plan_recipe, read_cohort
+from neuroparcel.pipeline.planning import Plan, find_files, plan_recipe
 from neuroparcel.pipeline.progress import progress_bar, say
+from neuroparcel.pipeline.reading import read_cohort
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
 from neuroparcel.pipeline.saved_model import SavedModel

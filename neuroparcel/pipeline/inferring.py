@@ -9,7 +9,8 @@ from neuroparcel.inference.device import choose_device, cpu_threads
 from neuroparcel.parcellation.observations import nearest_anchor, observe
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
-from neuroparcel.pipeline.planning import Plan, find_files, read_cohort
+from neuroparcel.pipeline.planning import Plan, find_files
+from neuroparcel.pipeline.reading import read_cohort
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
 from neuroparcel.pipeline.saved_model import SavedModel, load_model

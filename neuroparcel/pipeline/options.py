@@ -254,10 +254,13 @@ class BuildOptions(ProfileOptions):
     dtype : {"float32", "float16"}
         Numbers of the store; float16 takes half the space and rounds correlations by at most
         0.00025.
+    only_listed : bool
+        Take sessions that are not listed, or whose files are not found, out of the store.
     """
 
     output: Path
     dtype: Dtype = "float32"
+    only_listed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,27 +9,21 @@ from typing import Any
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.cleaning import Cleaning
-from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.features import FeatureKind
-from neuroparcel.errors import LayoutError, NeuroparcelError, OptionError, SpaceError
+from neuroparcel.errors import NeuroparcelError, OptionError
 from neuroparcel.io.cells import check_kind
-from neuroparcel.io.cohort import load_cohort, profile_bytes, refusal
 from neuroparcel.io.formats import open_matrix, split_variable
 from neuroparcel.io.layout import CohortFiles, Recording, find_cohort
 from neuroparcel.io.layout.bids_names import find_confounds
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.regions import load_region
-from neuroparcel.io.scheduling import Scheduler
-from neuroparcel.io.store import ConnectomeStore, build_store, open_store
+from neuroparcel.io.store import open_store
 from neuroparcel.io.survey.examination import Grid
 from neuroparcel.io.targets import load_targets
 from neuroparcel.pipeline.options import (
-    FitOptions,
-    InferOptions,
     InputOptions,
     ProfileOptions,
 )
-from neuroparcel.pipeline.progress import progress_bar
 
 _MEMORY_SHARE = 0.5  # of the machine's, for the profiles of a cohort
 _N_NAMED = 5
@@ -155,7 +148,7 @@ def _with_confounds(files: CohortFiles) -> CohortFiles:
 
 
 def plan_recipe(
-    files: CohortFiles, options: ProfileOptions, *, skip_bad: bool
+    files: CohortFiles, options: ProfileOptions, *, skip_bad: bool = False
 ) -> tuple[Recipe, tuple[str, ...]]:
     """Region, targets, features and cleaning, for the rows that the recordings have.
 
@@ -174,95 +167,6 @@ def plan_recipe(
     targets = None if options.features == "maps" else load_targets(options.targets, axis)
     recipe = Recipe(region, targets, options.how, options.cleaning, maps, options.max_dead)
     return recipe, notes
-
-
-def read_cohort(
-    planned: Plan, options: FitOptions | InferOptions
-) -> tuple[Cohort, tuple[str, ...]]:
-    """Profiles of the recordings, and warnings about what is missing or was masked."""
-    if planned.connectome is not None:
-        return _from_store(planned, planned.connectome, options)
-    assert planned.files is not None  # without a store there are recordings
-    _check_memory(planned.files, planned.recipe)
-    with progress_bar("loading", quiet=options.quiet) as advance:
-        cohort, warnings = load_cohort(
-            planned.files,
-            planned.recipe,
-            skip_bad=options.skip_bad,
-            n_jobs=options.jobs,
-            scheduler=Scheduler.parse(options.scheduler),
-            progress=advance,
-        )
-    return cohort, (*planned.notes, *warnings)
-
-
-def _from_store(
-    planned: Plan, path: Path, options: FitOptions | InferOptions
-) -> tuple[Cohort, tuple[str, ...]]:
-    """Profiles of a store, completed first where recordings are named."""
-    warnings: tuple[str, ...] = ()
-    stored = _fitting_store(path, planned.recipe)
-    if planned.files is not None:
-        with progress_bar("loading", quiet=options.quiet) as advance:
-            report = build_store(
-                path,
-                planned.files,
-                planned.recipe if stored is None else stored.recipe,
-                dtype="float32" if stored is None else stored.dtype,
-                scheduler=Scheduler.parse(options.scheduler),
-                n_jobs=options.jobs,
-                progress=advance,
-            )
-        warnings = report.warnings
-    store = open_store(path)
-    files = planned.files
-    subjects = None if files is None else _with_sessions(store, files.subjects)
-    sessions = None if files is None else files.sessions
-    failed = [entry for entry in store.failed if files is None or entry[0] in files.subjects]
-    if failed and not options.skip_bad:
-        tip = "Or go on without it: --skip-bad." if len(failed) == 1 else ""
-        errors = [(who, when, LayoutError(why, tip)) for who, when, why in failed]
-        raise refusal(errors, len(store.subjects) * len(store.sessions))
-    cohort = store.cohort(
-        planned.recipe.features,
-        subjects=subjects,
-        sessions=sessions,
-        rows=store.axis.rows_of(planned.recipe.region.axis),
-    )
-    left_out = [f"subject {who}, session {when} was left out: {why}" for who, when, why in failed]
-    return cohort, (*planned.notes, *warnings, *left_out)
-
-
-def _with_sessions(store: ConnectomeStore, subjects: Sequence[str]) -> list[str]:
-    """The subjects of whom the store has any session."""
-    return [name for name in subjects if any(store.n_frames(name, s) for s in store.sessions)]
-
-
-def _fitting_store(path: Path, recipe: Recipe) -> ConnectomeStore | None:
-    """The store at a path, if there is one; it must hold what the recipe makes, or more of it.
-
-    A build with another recipe would begin the store anew, which nobody means who fits a model.
-    """
-    if not path.exists():
-        return None
-    store = open_store(path)
-    kept, wanted = store.recipe.to_json(), recipe.to_json()
-    parts = ("targets", "measure", "cleaning", "maps")
-    other = [name for name in parts if kept[name] != wanted[name]]
-    if other:
-        raise OptionError(
-            f"{path} holds profiles of other {' and '.join(other)} than are asked for.",
-            "Give another --connectome, or the options that it was built with.",
-        )
-    try:
-        store.axis.rows_of(recipe.region.axis)
-    except SpaceError as error:
-        raise OptionError(
-            f"{path} holds the region {store.recipe.region.name}, of which "
-            f"{recipe.region.name} is no part.",
-            "Give another --connectome, or another --roi.",
-        ) from error
-    return store
 
 
 def _usual_axis(files: CohortFiles, features: FeatureKind) -> BrainAxis:
@@ -301,7 +205,9 @@ def _shared_maps(files: CohortFiles, *, skip_bad: bool) -> tuple[tuple[str, ...]
             if not skip_bad:
                 raise
     first = next(iter(names.values()), ())
-    shared = tuple(name for name in first if all(name in own for own in names.values()))
+    shared = tuple(
+        name for name in dict.fromkeys(first) if all(name in own for own in names.values())
+    )
     others = sorted({name for own in names.values() for name in own} - set(shared))
     if not others:
         return shared, ()
@@ -316,14 +222,3 @@ def _map_names(recording: Recording) -> Sequence[str]:
     matrix = open_matrix(recording.paths, recording.mask)
     check_kind(matrix, "maps")
     return matrix.names
-
-
-def _check_memory(files: CohortFiles, recipe: Recipe) -> None:
-    needed = profile_bytes(files, recipe)
-    available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > _MEMORY_SHARE * available:
-        raise OptionError(
-            f"The profiles of the cohort take {needed / 2**30:.1f} GB, too much for the "
-            f"{available / 2**30:.1f} GB of memory of this machine.",
-            "Keep them on disk: --connectome FOLDER.",
-        )

@@ -100,3 +100,15 @@ def test_expand_refuses_what_is_not_on_the_axis(axis):
         axis.expand(np.zeros(3), "CORTEX_LEFT")
     with pytest.raises(SpaceError, match="THALAMUS_LEFT is not a surface"):
         axis.expand(np.zeros(7), "THALAMUS_LEFT")
+
+
+def test_other_names_of_nodes_are_told_from_another_order():
+    mine = BrainAxis.from_nodes(["n10", "n0", "n1"])
+    message = (
+        "The 3 nodes have the same names in another order than the 3 expected: number 1 is "
+        "'n10', not 'n0'"
+    )
+    with pytest.raises(SpaceError, match=message):
+        mine.rows_of(BrainAxis.from_nodes(["n0", "n1", "n10"]))
+    with pytest.raises(SpaceError, match="nodes have other names than the 3 expected: number 3 is"):
+        mine.rows_of(BrainAxis.from_nodes(["n10", "n0", "n2"]))

@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuroparcel.brain.features import Features, binarise, combine, from_sphere, to_sphere
+from neuroparcel.brain.features import (
+    Features,
+    binarise,
+    combine,
+    from_sphere,
+    to_sphere,
+    without_top,
+)
 from neuroparcel.brain.links import link_inverse
 from neuroparcel.errors import OptionError
 
@@ -138,3 +145,9 @@ def test_fisher_z_is_taken_from_stored_correlations():
 def test_unknown_features_are_refused(arguments, message):
     with pytest.raises(OptionError, match=message):
         Features(*arguments)
+
+
+def test_rows_without_a_share_are_told_from_dead_ones():
+    nan = np.nan
+    shares = np.array([[0, 0, 0], [0, 0.5, 0], [nan, nan, nan], [0, nan, 0], [nan, 1, 0]])
+    np.testing.assert_array_equal(without_top(shares), [True, False, False, True, False])

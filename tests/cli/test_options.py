@@ -114,7 +114,7 @@ def test_build_passes_its_options_on(invoke, asked):
         *BUILD,
         *("--roi", "cortex", "--targets", "mmp", "--features", "fisher-z", "--dtype", "float16"),
         *("--z-score", "--band-pass", "0.01,0.08", "--confounds", "simple", "--censor"),
-        *("--jobs", 8, "--scheduler", "dask:tcp://127.0.0.1:8786"),
+        *("--jobs", 8, "--scheduler", "dask:tcp://127.0.0.1:8786", "--only-listed"),
     )
     assert (result.exit_code, result.stdout) == (0, "the summary of build\n")
     assert asked["build"] == BuildOptions(
@@ -128,6 +128,7 @@ def test_build_passes_its_options_on(invoke, asked):
         band_pass=(0.01, 0.08),
         confounds="simple",
         censor=True,
+        only_listed=True,
         jobs=8,
         scheduler="dask:tcp://127.0.0.1:8786",
     )

@@ -141,6 +141,15 @@ def _(at: Folder) -> list[str]:
     return at.build("--targets", at / at.text("seeds.tsv", *rows))
 
 
+@cohorts.case("nodes in another order", PARTLY_DONE, done="s1", names="b.tsv")
+def _(at: Folder) -> list[str]:
+    for name, header in (("a.tsv", "V1\tV2\tV3"), ("b.tsv", "V3\tV1\tV2")):
+        rows = ["\t".join(map(str, (n % 7, n % 5, n % 3))) for n in range(30)]
+        at.text(name, header, *rows)
+    at.listed("a.tsv", "b.tsv")
+    return at.build()
+
+
 @cohorts.case("two resolutions", PARTLY_DONE, done="s1", names="finer_hemi-L.func.gii")
 def _(at: Folder) -> list[str]:
     two_resolutions(at)
@@ -218,6 +227,18 @@ def _(at: Folder) -> list[str]:
 def _(at: Folder) -> list[str]:
     at.maps("a.dscalar.nii", ("rest", "faces", "tools"))
     at.listed(at.surface(), "a.dscalar.nii")
+    return at.build("--features", "maps")
+
+
+@cohorts.case("two maps of one name", PARTLY_DONE, done="s1", names="b.dscalar.nii")
+def _(at: Folder) -> list[str]:
+    names = ("rest", "faces", "tools")
+    at.maps("a.dscalar.nii", names)
+    # The writer takes maps by name, so the second name is changed in the file itself.
+    at.maps("b.dscalar.nii", (*names, "music"))
+    content = (at / "b.dscalar.nii").read_bytes()
+    at.bytes("b.dscalar.nii", content.replace(b">music<", b">tools<"))
+    at.listed("a.dscalar.nii", "b.dscalar.nii")
     return at.build("--features", "maps")
 
 

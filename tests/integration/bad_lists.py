@@ -188,6 +188,12 @@ def _(at: Folder) -> list[str]:
     return at.fit()
 
 
+@options.case("the table itself where inspect shall write its own", names="cohort.tsv")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return [*at.inspect(), "--output", str(at / "cohort.tsv")]
+
+
 @options.case("a file where the store shall go", names="store")
 def _(at: Folder) -> list[str]:
     at.text("store", "years of work")

@@ -26,6 +26,14 @@ def _(at: Folder) -> list[str]:
     return at.build()
 
 
+@signals.case(
+    "nodes by frames instead of frames by nodes, which inspect says", 0, names="turned.npy"
+)
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes("turned.npy", (20, 40)))
+    return at.inspect()
+
+
 @signals.case("a constant node of twenty: it is masked", 0, done="s1", names="flat.npy")
 def _(at: Folder) -> list[str]:
     def flatten(series: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from neuroparcel.errors import NeuroparcelError, OptionError
 from neuroparcel.pipeline import BuildOptions, FitOptions, build, fit, infer, plan, simulate
 from neuroparcel.pipeline.fitting import find_inputs
 from neuroparcel.pipeline.options import InferOptions
-from neuroparcel.pipeline.planning import read_cohort
+from neuroparcel.pipeline.reading import read_cohort
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +189,95 @@ def test_a_confounds_table_beside_a_recording_belongs_to_the_store(cohort, tmp_p
     assert len(build(wanted).kept) == 1
     write_table()
     assert len(build(wanted).built) == 1
+
+
+def nodes(folder: Path, name: str, *, seed: int, dead: int = 0) -> Path:
+    series = np.random.default_rng(seed).normal(size=(60, 30))
+    series[:, :dead] = 0
+    np.save(folder / f"{name}.npy", series)
+    return folder / f"{name}.npy"
+
+
+def table(folder: Path, name: str, *rows: str) -> Path:
+    path = folder / f"{name}.tsv"
+    path.write_text("\n".join(["subject\tsession\tpath", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def tables(tmp_path) -> tuple[Path, Path]:
+    """Three subjects of two sessions, and the same without the second session of the first."""
+    names = [f"{subject}{session}" for subject in "xyz" for session in "12"]
+    for seed, name in enumerate(names):
+        nodes(tmp_path, name, seed=seed, dead=2 if name == "y1" else 0)
+    rows = [f"{name[0]}\t{name[1]}\t{name}.npy" for name in names]
+    return table(tmp_path, "all", *rows), table(tmp_path, "fewer", rows[0], *rows[2:])
+
+
+def from_table(listed: Path, **more) -> FitOptions:
+    output = listed.parent / "results"
+    return FitOptions(subjects=listed, output=output, figures=False, quiet=True, **more)
+
+
+def test_sessions_that_are_not_listed_stay_out_whatever_the_store_holds(tables, tmp_path):
+    everything, fewer = tables
+    store = tmp_path / "store"
+    build(BuildOptions(subjects=everything, output=store, quiet=True))
+    options = from_table(fewer)
+    memory, lines = read_cohort(find_inputs(options), options)
+    kept = replace(options, connectome=store)
+    lazy, kept_lines = read_cohort(find_inputs(kept), kept)
+    np.testing.assert_array_equal(lazy.valid, memory.valid)
+    np.testing.assert_array_equal(lazy.pooled(), memory.pooled())
+    assert sorted(kept_lines) == sorted(lines)
+
+
+def test_what_was_masked_or_is_missing_is_told_of_a_store_alone(tables, tmp_path):
+    store = tmp_path / "store"
+    build(BuildOptions(subjects=tables[1], output=store, quiet=True))
+    alone = FitOptions(connectome=store, output=tmp_path / "results", quiet=True)
+    _, lines = read_cohort(find_inputs(alone), alone)
+    assert any("subject y, session 1, run 1: 2 of 30 vertices carry no signal" in x for x in lines)
+    assert "subject x, session 2: the session is missing." in lines
+
+
+def test_a_failure_that_is_not_asked_for_is_no_hindrance(tables, tmp_path):
+    everything, fewer = tables
+    (tmp_path / "x2.npy").write_bytes((tmp_path / "x2.npy").read_bytes()[:-100])
+    store = tmp_path / "store"
+    assert not build(BuildOptions(subjects=everything, output=store, quiet=True)).ok
+    options = from_table(fewer, connectome=store)
+    assert read_cohort(find_inputs(options), options)[0].subjects == ("x", "y", "z")
+    options = from_table(everything, connectome=store)
+    with pytest.raises(NeuroparcelError, match=r"x2\.npy is truncated"):
+        read_cohort(find_inputs(options), options)
+    cohort, lines = read_cohort(find_inputs(options), replace(options, skip_bad=True))
+    assert cohort.present.sum() == 5
+    assert any("subject x, session 2 was left out" in line for line in lines)
+
+
+def test_sessions_of_a_store_alone_are_chosen_and_dead_vertices_counted(tables, tmp_path):
+    store = tmp_path / "store"
+    build(BuildOptions(subjects=tables[0], output=store, quiet=True))
+    alone = FitOptions(connectome=store, output=tmp_path / "results", quiet=True)
+    chosen = replace(alone, sessions="2")
+    assert read_cohort(find_inputs(chosen), chosen)[0].sessions == ("2",)
+    for change, message in (
+        ({"sessions": "9"}, "has no session '9'"),
+        ({"sessions": "run"}, "--sessions run cannot be chosen"),
+        ({"task": "rest", "space": "fsLR"}, "--task and --space cannot be chosen"),
+        ({"max_dead": 0.05}, "2 of 30 vertices carry no signal, more than the 5% allowed"),
+    ):
+        with pytest.raises(NeuroparcelError, match=message):
+            read_cohort(find_inputs(alone), replace(alone, **change))
+
+
+def test_only_what_is_listed_stays_if_asked_for(tables, tmp_path):
+    everything, fewer = tables
+    store = tmp_path / "store"
+    build(BuildOptions(subjects=everything, output=store, quiet=True))
+    build(BuildOptions(subjects=fewer, output=store, quiet=True))
+    alone = FitOptions(connectome=store, output=tmp_path / "results", quiet=True)
+    assert read_cohort(find_inputs(alone), alone)[0].present.sum() == 6
+    build(BuildOptions(subjects=fewer, output=store, only_listed=True, quiet=True))
+    assert read_cohort(find_inputs(alone), alone)[0].present.sum() == 5

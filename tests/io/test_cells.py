@@ -121,7 +121,31 @@ def test_binary_cells_are_shares_of_runs(write_recording, toy_region, toy_target
         tops.append(r >= np.sort(r, axis=None)[-5])  # 10 % of 10 vertices x 5 targets
     runs = [recording(path, run=str(n)) for n, path in enumerate(paths)]
     cell = make_cell(runs, Recipe(toy_region, toy_targets, Features("binary")))
-    np.testing.assert_array_equal(cell.values, np.mean(tops, axis=0))
+    expected = np.mean(tops, axis=0)
+    expected[~expected.any(axis=1)] = np.nan
+    np.testing.assert_array_equal(cell.values, expected)
+
+
+def test_vertices_without_a_strong_correlation_are_masked(write_recording, toy_region):
+    """All targets follow one vertex, whose twenty correlations are a tenth of those of ten."""
+
+    def tie(series: np.ndarray) -> None:
+        series[TARGETS] += 20 * series[REGION[0]]
+
+    axis = read_cifti(write_recording("any")).axis
+    targets = Targets("t", axis.restrict(TARGETS), np.arange(20), tuple(map(str, range(20))))
+    paths = [write_recording(f"r{n}", seed=n, change=tie) for n in range(2)]
+    runs = [recording(path, run=str(n)) for n, path in enumerate(paths)]
+    cell = make_cell(runs, Recipe(toy_region, targets, Features("binary"), max_dead=0.0))
+    np.testing.assert_array_equal(cell.values[0], 1)
+    assert np.isnan(cell.values[1:]).all()
+    assert cell.warnings == (
+        "subject s, session 1: 9 of 10 vertices were masked, as none of their correlations is "
+        "among the largest 10% of a run.",
+    )
+    plain = make_cell(runs, Recipe(toy_region, targets))
+    assert np.isfinite(plain.values).all()
+    assert plain.warnings == ()
 
 
 # Cleaning, against independent means.
@@ -281,6 +305,20 @@ def test_maps_are_taken_by_name_in_the_order_of_the_recipe(tmp_path, toy_axis, t
         make_cell([recording(path)], missing)
 
 
+def test_two_maps_of_one_name_are_refused(tmp_path, toy_axis, toy_region):
+    names = ("rest", "math", "rest", "faces", "gaze", "gaze")
+    values = np.random.default_rng(0).normal(size=(len(names), len(toy_axis)))
+    path = tmp_path / "a.dscalar.nii"
+    axes = nib.cifti2.ScalarAxis(names), cifti_axis(toy_axis)
+    path.write_bytes(cifti_bytes(axes, values.astype(np.float32), "ConnDenseScalar"))
+    recipe = Recipe(toy_region, None, Features("maps"), maps=("faces", "math", "rest"))
+    with pytest.raises(
+        FileFormatError, match=r"a\.dscalar\.nii has 2 maps called 'rest'"
+    ) as caught:
+        make_cell([recording(path)], recipe)
+    assert "-set-map-names" in caught.value.tip
+
+
 # Files that hold correlations.
 
 
@@ -330,6 +368,48 @@ def test_values_beyond_1_are_fisher_z(write_dconn, matrix, toy_region, toy_targe
     cell = make_cell([recording(write_dconn(z))], Recipe(toy_region, toy_targets))
     np.testing.assert_allclose(cell.values, np.tanh(target_means(z)), atol=1e-6)
     assert "taken for Fisher's z" in cell.warnings[0]
+
+
+@pytest.mark.parametrize("diagonal", [0, 0.9, 1.002, np.nan, np.inf])
+def test_weak_fisher_z_is_told_from_r_by_the_diagonal(
+    write_dconn, matrix, toy_region, toy_targets, diagonal
+):
+    """Without a value beyond 1 nothing else tells; infinite and 1.002 are beyond."""
+    np.fill_diagonal(matrix, 0)
+    np.fill_diagonal(z := np.arctanh(0.5 * matrix), diagonal)
+    path = write_dconn(z)
+    (warning,) = make_cell([recording(path)], Recipe(toy_region, toy_targets)).warnings
+    if diagonal > 1:
+        assert "values beyond 1 were taken for Fisher's z" in warning
+        return
+    assert warning == (
+        "subject s, session 1, run 1: values were taken for correlations r, since none passes 1; "
+        "if they are Fisher's z, convert them with wb_command -cifti-math 'tanh(x)', and if they "
+        f"are r, set the diagonal to 1 ({path})."
+    )
+
+
+def test_rounding_and_dead_vertices_on_the_diagonal_leave_it_one(
+    write_dconn, matrix, toy_region, toy_targets
+):
+    np.fill_diagonal(matrix, 0.9995)
+    matrix[REGION[0], REGION[0]], matrix[REGION[1], REGION[1]] = 0, np.nan
+    cell = make_cell([recording(write_dconn(matrix))], Recipe(toy_region, toy_targets))
+    assert cell.warnings == ()
+
+
+def test_a_matrix_without_a_diagonal_is_not_known_to_hold_r(
+    tmp_path, matrix, toy_axis, toy_region, toy_targets
+):
+    """Its columns are the other hemisphere."""
+    right = toy_axis.rows_in("CORTEX_RIGHT")
+    path = tmp_path / "a.dconn.nii"
+    columns = BrainModelAxis.from_surface(toy_axis.vertex[right], 40, "CORTEX_RIGHT")
+    rows = matrix[:, right].T.astype(np.float32)
+    path.write_bytes(cifti_bytes((columns, cifti_axis(toy_axis)), rows, "ConnDense"))
+    cell = make_cell([recording(path)], Recipe(toy_region, toy_targets))
+    np.testing.assert_allclose(cell.values, target_means(matrix), atol=1e-6)
+    assert "were taken for correlations r" in cell.warnings[0]
 
 
 @pytest.mark.parametrize("block", [3, 4096])

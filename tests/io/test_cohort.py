@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from neuroparcel.brain.atlas import Label
-from neuroparcel.errors import ConnectomeError, FileFormatError, SpaceError
+from neuroparcel.errors import ConnectomeError, FileFormatError, OptionError, SpaceError
 from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.formats.cifti import read_cifti
 from neuroparcel.io.layout import CohortFiles, Recording
 from neuroparcel.io.recipe import Recipe
+from neuroparcel.io.scheduling import Scheduler
 from neuroparcel.io.writers.cifti_writer import write_dlabel
 
 REGION = slice(5, 15)  # rows of the toy region in the toy axis
@@ -246,6 +247,29 @@ def test_processes_read_what_one_reads(write_recording, toy_region, toy_targets)
     alone, _ = load_cohort(files, recipe)
     together, _ = load_cohort(files, recipe, n_jobs=2)
     np.testing.assert_array_equal(alone.profiles, together.profiles)
+
+
+def test_a_cluster_needs_a_store(write_recording, toy_region, toy_targets):
+    files = recordings(("s", "1", "1", write_recording("a")))
+    message = "A cluster needs a connectome store on a disk that all its machines see"
+    with pytest.raises(OptionError, match=message) as caught:
+        load_cohort(
+            files, Recipe(toy_region, toy_targets), scheduler=Scheduler.parse("dask:tcp://x:1")
+        )
+    assert caught.value.tip == "Give --connectome FOLDER."
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-25, 0), (1e25, 0), (1, 1e8)])
+def test_signals_beyond_float32_are_said_to_be_that(
+    write_recording, toy_region, toy_targets, scale, offset
+):
+    def strain(series: np.ndarray) -> None:
+        series *= scale
+        series += offset
+
+    files = recordings(("s", "1", "1", write_recording("a", change=strain)))
+    with pytest.raises(ConnectomeError, match="varying too little or too much for float32"):
+        load_cohort(files, Recipe(toy_region, toy_targets))
 
 
 def test_another_space_is_refused(write_recording, toy_region, toy_targets, toy_axis):

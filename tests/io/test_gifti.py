@@ -12,6 +12,7 @@ from nibabel.gifti import GiftiDataArray, GiftiImage
 from neuroparcel.errors import FileFormatError
 from neuroparcel.io.formats import open_matrix
 from neuroparcel.io.formats.gifti import read_gifti, read_label_gifti
+from neuroparcel.io.formats.gifti_arrays import external_files
 from neuroparcel.io.formats.spaces import space_of_surface
 
 from .samples import (
@@ -264,6 +265,23 @@ def test_numbers_in_a_file_beside(tmp_path):
     (tmp_path / "a.dat").write_bytes(b"head")
     with pytest.raises(FileFormatError, match=r"a\.dat is truncated: a\.L\.func\.gii expects 28 "):
         matrix.read()
+
+
+def test_files_beside_are_told(tmp_path):
+    """Only where the numbers lie outside; broken and missing files are for the reader to name."""
+    assert external_files(external(tmp_path, "a.dat")) == (tmp_path / "a.dat",)
+    assert external_files(external(tmp_path, "../a.dat")) == ()
+    assert external_files(external(tmp_path, "a" * 5000)) == ()  # no file can be called so
+    assert external_files(edited(tmp_path, b"</GIFTI>", b"")) == ()
+    assert external_files(tmp_path / "missing.gii") == ()
+
+
+def test_numbers_here_and_in_a_file_beside(tmp_path):
+    """Which files a recording depends on is told by its first array."""
+    path = external(tmp_path, "a.dat")
+    path.write_bytes(path.read_bytes().replace(b"ExternalFileBinary", b"Base64Binary", 1))
+    with pytest.raises(FileFormatError, match="lie in a file beside it, and some do not"):
+        read_gifti(path)
 
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../secret.dat", "link.dat"])

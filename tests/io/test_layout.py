@@ -243,13 +243,13 @@ def test_movement_serves_as_confounds_and_for_censoring(hcp):
         assert recording.confounds == folder / "Movement_Regressors.txt"
         assert recording.censor == folder / "Movement_RelativeRMS.txt"
     assert files.remarks[1:] == (
-        "Movement_Regressors.txt in the folder of each run serves as confounds.",
-        "Movement_RelativeRMS.txt in the folder of each run tells the censored frames.",
+        "Movement_Regressors.txt in the folder of each run is what --confounds uses.",
+        "Movement_RelativeRMS.txt in the folder of each run is what --censor uses.",
     )
     (folders[0] / "Movement_Regressors.txt").unlink()
     assert find_cohort(None, hcp, confounds=True).remarks[1] == (
-        "1 of 5 runs have no Movement_Regressors.txt; the first is subject 101, session REST1, "
-        "run LR."
+        "1 of 5 runs have no Movement_Regressors.txt, which --confounds uses; the first is "
+        "subject 101, session REST1, run LR."
     )
     assert find_cohort(None, hcp).recordings[0].censor is None
 

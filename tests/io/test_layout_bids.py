@@ -102,9 +102,10 @@ def test_confounds_serve_for_censoring_too(fmriprep):
         assert str(recording.confounds) == str(recording.path).replace(CIFTI, CONFOUNDS)
     (fmriprep / "sub-01/ses-1/func" / f"sub-01_ses-1_task-rest_run-1_{CONFOUNDS}").unlink()
     notes = find_cohort(None, fmriprep, confounds=True, censor=True).notes
-    where = "of 7 runs have no table of {}; the first is subject sub-01, session ses-1, run run-1."
+    where = "uses; the first is subject sub-01, session ses-1, run run-1."
     assert [n for n in notes if n.startswith("1 ")] == [
-        f"1 {where.format(what)}" for what in ("confounds", "outliers")
+        f"1 of 7 runs have no table of confounds, which --confounds {where}",
+        f"1 of 7 runs have no table of outliers, which --censor {where}",
     ]
 
 

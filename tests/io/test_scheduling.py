@@ -131,6 +131,30 @@ def test_a_task_that_was_ended_is_not_counted_as_death(tmp_path):
     assert begin(tmp_path, 8)[1] == 0
 
 
+def test_an_outcome_that_was_read_takes_no_space_and_is_not_made_again(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+
+    def work(task: int) -> bytes:
+        (marks / f"{len(list(marks.iterdir()))}").touch()
+        return bytes(task)
+
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    call = scheduling._Call(work, folder, None)
+    function = call.written()
+    scheduling._attempt_noted(function, 7, 100_000)
+    file = scheduling._outcome_file(folder, 7)
+    assert file.stat().st_size > 100_000
+    assert call.read(7) == Outcome(7, bytes(100_000))
+    assert file.stat().st_size == 0
+    scheduling._attempt_noted(function, 7, 100_000)
+    assert len(list(marks.iterdir())) == 1
+    assert file.stat().st_size == 0
+    with pytest.raises(OutputError, match="do not share the folder"):
+        call.read(8)
+
+
 def test_missing_libraries_are_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(OptionError, match=r"Dask needs .* pip install neuroparcel\[dask\]"):

@@ -12,8 +12,8 @@ import pytest
 
 from neuroparcel.brain.features import Features
 from neuroparcel.errors import ConnectomeError, OptionError, OutputError
-from neuroparcel.io.cells import make_cell
-from neuroparcel.io.layout import CohortFiles
+from neuroparcel.io.cells import Cell, make_cell
+from neuroparcel.io.layout import CohortFiles, Recording
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.store import build as build_module
 from neuroparcel.io.store import build_store, open_store, verify
@@ -163,6 +163,88 @@ def test_a_store_grows_with_the_cohort(path, files, recipe):
     assert build_store(path, files, recipe, make=make).built == (("c", "1"),)
 
 
+def renamed(files: CohortFiles, names: dict[str, str]) -> CohortFiles:
+    """The same recordings under other names of the subjects."""
+    return CohortFiles(
+        tuple(replace(r, subject=names.get(r.subject, r.subject)) for r in files.recordings)
+    )
+
+
+def test_a_recording_is_not_held_under_two_names(path, files, recipe):
+    build_store(path, files, recipe)
+    twins = renamed(files, {"a": "sub-a"})
+    make = Counting()
+    with pytest.raises(OutputError) as caught:
+        build_store(path, twins, recipe, make=make)
+    assert caught.value.message == (
+        f"{files.recordings[0].path} is listed as subject sub-a, session 1; the store {path} "
+        "holds it as subject a, session 1."
+    )
+    assert "give --only-listed to take sessions that are not listed out" in str(caught.value)
+    assert make.made == []
+    assert open_store(path).subjects == ("a", "b", "c")
+    runs = tuple(replace(r, session=r.run) for r in only(files, "a").recordings[:2])
+    with pytest.raises(OutputError, match=r"as subject a, session LR; .* as subject a, session 1"):
+        build_store(path, CohortFiles(runs), recipe)
+    assert build_store(path, twins, recipe, only_listed=True).removed == ALL[:2]
+    assert open_store(path).subjects == ("b", "c", "sub-a")
+    assert verify(path).ok
+
+
+def test_names_that_were_exchanged_and_copies_are_no_twins(tmp_path, path, files, recipe):
+    """A list that was wrong is corrected; a hard link is a recording of its own."""
+    build_store(path, files, recipe)
+    before = open_store(path).values("a", "1").copy()
+    assert build_store(path, renamed(files, {"a": "b", "b": "a"}), recipe).ok
+    np.testing.assert_array_equal(open_store(path).values("b", "1"), before)
+    link = tmp_path / "link.dtseries.nii"
+    os.link(files.recordings[0].path, link)
+    linked = CohortFiles((Recording("d", "1", "LR", (link,)),))
+    assert build_store(path, linked, recipe).built == (("d", "1"),)
+
+
+def test_a_mask_and_a_file_of_many_variables_may_be_shared(tmp_path, path, toy_region, recipe):
+    """Only what a recording is made of belongs to one session."""
+    np.savez(tmp_path / "all.npz", x=np.zeros((30, 6)), y=np.ones((30, 6)))
+    (tmp_path / "mask.nii").write_text("1\n")
+
+    def of(subject: str, variable: str) -> CohortFiles:
+        data = (tmp_path / f"all.npz:{variable}",)
+        return CohortFiles((Recording(subject, "1", "1", data, mask=tmp_path / "mask.nii"),))
+
+    def make(recordings, recipe):
+        values = np.ones((len(toy_region.axis), len(recipe.feature_names)), np.float32)
+        return Cell(values, 30, (), ())
+
+    build_store(path, of("a", "x"), recipe, make=make)
+    assert build_store(path, of("b", "y"), recipe, make=make).ok
+    with pytest.raises(OutputError, match=r"all\.npz:x is listed as subject c"):
+        build_store(path, of("c", "x"), recipe, make=make)
+
+
+def test_sessions_off_the_list_are_taken_out(path, files, recipe):
+    files.recordings[3].path.write_bytes(b"")
+    assert not build_store(path, files, recipe).ok
+    report = build_store(path, only(files, "a"), recipe, only_listed=True)
+    assert report.removed == ALL[2:]
+    assert report.summary() == f"{path}: 0 built, 2 kept, 0 failed, 3 taken out."
+    store = open_store(path)
+    assert (store.subjects, store.failed) == (("a",), ())
+    assert verify(path).ok
+    assert len(verify(path).unused) == 2
+    assert build_store(path, only(files, "c"), recipe).kept == (("c", "1"),)  # its block stayed
+    assert build_store(path, only(files, "a", "c"), recipe, only_listed=True).removed == ()
+
+
+def test_a_file_that_went_fails_its_session_alone(path, files, recipe):
+    build_store(path, files, recipe)
+    files.recordings[2].path.unlink()
+    report = build_store(path, files, recipe)
+    ((*name, error),) = report.failed
+    assert (name, len(report.kept)) == (["a", "2"], 4)
+    assert "a2.dtseries.nii does not exist" in error
+
+
 def test_one_bad_subject_does_not_stop_the_others(path, files, recipe, toy_axis):
     bad = files.recordings[3].path
     good = bad.read_bytes()
@@ -268,8 +350,8 @@ def test_an_index_that_cannot_be_written_is_said(path, files, recipe, monkeypatc
     monkeypatch.undo()
     make = Counting()
     report = build_store(path, files, recipe, make=make)
-    assert make.made == []  # the blocks were there
-    assert report.kept == ALL
+    assert make.made == [("b", "2"), ("c", "1")]  # the block of the first was there
+    assert report.kept == ALL[:3]
 
 
 def test_the_space_is_looked_at_first(path, files, recipe, monkeypatch):

@@ -6,14 +6,18 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from neuroparcel.io.layout import CohortFiles
+from neuroparcel.io.layout import CohortFiles, Recording
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.store import build as build_module
 from neuroparcel.io.store import build_store, open_store, verify
+from neuroparcel.io.store.hold import hold_store, n_unlisted
+from neuroparcel.io.store.index import Head
 
 from .store_cases import ALL, Counting, only, write_cohort
 
@@ -51,13 +55,28 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path, files, recipe, n_finished
     process = start(path, files, recipe, die)
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert open_store(path).subjects == ()  # the index had no time to hear of any
+    store = open_store(path)
+    assert list(store.index.entries) == list(ALL[: min(n_finished, 1)])  # of the first at once
+    n_lost = max(n_finished - 1, 0)
+    assert n_unlisted(path, store.index) == n_lost
     make = Counting()
     report = build_store(path, files, recipe, make=make)
     assert make.made == list(ALL[n_finished:])
     assert report.kept == ALL[:n_finished]
     assert verify(path).ok
     assert list(path.glob(".notes-*")) == []
+    assert n_unlisted(path, open_store(path).index) == 0
+
+
+def test_blocks_of_another_recipe_are_not_missed(tmp_path, files, recipe):
+    """Only those of a build that has not ended are counted."""
+    path = tmp_path / "store"
+    build_store(path, files, recipe)
+    other = replace(recipe, max_dead=0.5)
+    build_store(path, files, other)
+    with hold_store(path, Head.of(other, "float32")) as hold:
+        assert n_unlisted(path, hold.index) == 0
+    assert len(verify(path).unused) == 5
 
 
 def test_kills_at_any_moment_leave_a_store_that_can_be_finished(tmp_path, files, recipe):
@@ -94,3 +113,21 @@ def test_two_builds_at_once_lose_nothing(tmp_path, files, recipe, monkeypatch):
     make = Counting()
     build_store(path, files, recipe, make=make)
     assert make.made == []
+
+
+def test_two_builds_of_one_list_share_the_work(tmp_path, files, recipe):
+    """Begun together they would make each session twice if both went through it in order."""
+    path, n_sessions = tmp_path / "store", 24
+    one = files.recordings[-1].path
+    links = [tmp_path / f"{number}.dtseries.nii" for number in range(n_sessions)]
+    for link in links:
+        os.link(one, link)
+    many = CohortFiles(tuple(Recording(f"s{n}", "1", "1", (link,)) for n, link in enumerate(links)))
+    makers = [Counting(lambda *_: time.sleep(0.03)) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        builds = [pool.submit(build_store, path, many, recipe, make=maker) for maker in makers]
+        reports = [build.result() for build in builds]
+    assert all(len(report.built) + len(report.kept) == n_sessions for report in reports)
+    n_made = sum(len(maker.made) for maker in makers)
+    assert n_sessions <= n_made < 1.5 * n_sessions  # in step it would be twice as many
+    assert verify(path).ok

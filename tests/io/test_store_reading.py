@@ -135,7 +135,7 @@ def test_a_damaged_index_is_named(path):
     index = path / "index.json"
     content = json.loads(index.read_text())
     index.write_text(json.dumps(content | {"format": 99}))
-    with pytest.raises(FileFormatError, match="has the format 99; this version reads 1"):
+    with pytest.raises(FileFormatError, match="has the format 99; this version reads 2"):
         open_store(path)
     index.write_text(json.dumps(content | {"cells": 5}))
     with pytest.raises(FileFormatError, match=r"index\.json is damaged .TypeError"):

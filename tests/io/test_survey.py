@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nibabel.cifti2 import BrainModelAxis, ParcelsAxis, ScalarAxis, SeriesAxis
 
 from neuroparcel.brain.atlas import Label
 from neuroparcel.brain.axis import BrainAxis
@@ -14,6 +15,8 @@ from neuroparcel.io.layout import CohortFiles, Recording
 from neuroparcel.io.survey import Survey, survey
 from neuroparcel.io.survey.examination import Examined, Grid, describe_rows, examine
 from neuroparcel.io.writers.cifti_writer import write_dlabel, write_dscalar, write_dtseries
+
+from .samples import cifti_bytes
 
 MESH = {"CORTEX_LEFT": 40, "CORTEX_RIGHT": 40}
 
@@ -153,6 +156,57 @@ def test_maps_are_compared_by_name(tmp_path, toy_axis):
     assert "s1       1 run, 3 maps" in summary
     assert "Maps: 1 in all recordings: rest\n  1 in some only (2 recordings, first" in summary
     assert "1 in some only (subject s2, session 1, run 1): ToM" in summary
+
+
+def test_two_maps_of_one_name_are_a_note(tmp_path, toy_axis):
+    parts = [
+        BrainModelAxis.from_surface(toy_axis.vertex[toy_axis.rows_in(name)], 40, name)
+        for name in toy_axis.structures
+    ]
+    maps = np.ones((3, len(toy_axis)), np.float32)
+    recordings = []
+    for number, names in enumerate((["a", "b", "c"], ["a", "b", "b"], ["c", "c", "c"])):
+        path = tmp_path / f"{number}.dscalar.nii"
+        axes = ScalarAxis(names), parts[0] + parts[1]
+        path.write_bytes(cifti_bytes(axes, maps, "ConnDenseScalar"))
+        recordings.append(recording(path, f"s{number}"))
+    found = survey(CohortFiles(tuple(recordings)))
+    assert found.ok
+    line = (
+        f"{tmp_path}/1.dscalar.nii has 2 maps called 'b', which --features maps refuses."
+        " 1 further files have maps of one name too."
+    )
+    assert found.notes[-1] == line
+    assert f"Note: {line}" in found.summary()
+    assert not any("maps called" in note for note in survey(CohortFiles((recordings[0],))).notes)
+
+
+def test_more_nodes_than_frames_are_a_note(tmp_path):
+    recordings = []
+    for number, shape in enumerate(((120, 40), (40, 120), (30, 120))):
+        path = tmp_path / f"{number}.npy"
+        np.save(path, np.random.default_rng(0).normal(size=shape))
+        recordings.append(recording(path, f"s{number}"))
+    line = (
+        "More nodes (120) than frames (40): if rows are nodes, transpose; rows must be frames "
+        f"({tmp_path}/1.npy)."
+    )
+    found = survey(CohortFiles(tuple(recordings[:2])))
+    assert found.notes[-1] == line
+    assert f"Note: {line}" in found.summary()
+    both = survey(CohortFiles(tuple(recordings[1:])))
+    assert both.ok
+    assert both.notes[-1] == line.replace("1.npy", "1.npy, and 1 more")
+    assert not any("transpose" in note for note in survey(CohortFiles((recordings[0],))).notes)
+
+
+def test_a_parcellated_file_says_itself_what_its_rows_are(tmp_path):
+    left = BrainModelAxis.from_surface(np.arange(40), 40, "CORTEX_LEFT")
+    parcels = ParcelsAxis.from_brain_models([(f"p{n}", left[n : n + 1]) for n in range(40)])
+    path = tmp_path / "a.ptseries.nii"
+    axes = SeriesAxis(0, 0.72, 10), parcels
+    path.write_bytes(cifti_bytes(axes, np.ones((10, 40), np.float32), "ConnParcelSries"))
+    assert not any("transpose" in note for note in survey(CohortFiles((recording(path),))).notes)
 
 
 def made_up(n_subjects: int, n_lacking: int, n_bad: int) -> Survey:

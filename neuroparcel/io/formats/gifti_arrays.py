@@ -50,6 +50,7 @@ _DAMAGE = (
     binascii.Error,
 )
 _INTENT_PREFIX = "NIFTI_INTENT_"
+_EXTERNAL = "ExternalFileBinary"
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,26 @@ def read_gifti_header(path: Path) -> GiftiHeader:
     return GiftiHeader(meta, labels, tuple(arrays))
 
 
+def external_files(path: Path) -> tuple[Path, ...]:
+    """The files beside a GIFTI file that hold its numbers; most have none.
+
+    Only the beginning of a file that holds its numbers itself is read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A GIFTI file. For one that is missing or damaged there are none: reading it tells why.
+    """
+    try:
+        if _first_encoding(path) != _EXTERNAL:
+            return ()
+        arrays = [_parse_array(item) for item in _elements(path) if item.tag == "DataArray"]
+        names = dict.fromkeys(array.external[0] for array in arrays if array.external)
+        return tuple(path.parent / name for name in names if _lies_beside(path, name))
+    except _DAMAGE:
+        return ()
+
+
 def read_gifti_arrays(path: Path) -> Iterator[np.ndarray]:
     """Decode the arrays of a GIFTI file, one at a time.
 
@@ -189,6 +210,15 @@ def _elements(path: Path) -> Iterator[ElementTree.Element]:
                 element.clear()
 
 
+def _first_encoding(path: Path) -> str | None:
+    """How the numbers of the first array are written; :func:`_check_promises` has all agree."""
+    with path.open("rb") as stream:
+        for _, element in ElementTree.iterparse(stream, events=("start",)):
+            if element.tag == "DataArray":
+                return element.get("Encoding")
+    return None
+
+
 def _parse_array(element: ElementTree.Element) -> ArrayHeader:
     attributes = element.attrib
     n_dimensions = int(attributes["Dimensionality"])
@@ -235,7 +265,10 @@ def _parse_labels(element: ElementTree.Element) -> tuple[Label, ...]:
 
 def _check_promises(path: Path, arrays: Sequence[ArrayHeader]) -> None:
     """Refuse arrays that this file cannot hold, before anything is made to their size."""
-    for encoding in {array.encoding for array in arrays} - {"ExternalFileBinary"}:
+    encodings = {array.encoding for array in arrays}
+    if _EXTERNAL in encodings and len(encodings) > 1:
+        raise ValueError("some of its arrays lie in a file beside it, and some do not")
+    for encoding in encodings - {_EXTERNAL}:
         n_bytes = sum(array.n_bytes for array in arrays if array.encoding == encoding)
         is_gzip = encoding == "GZipBase64Binary"
         # A number in text takes two characters at least, and eight bytes at most in memory.
@@ -279,13 +312,17 @@ def _inflate(content: bytes, n_bytes: int) -> bytes:
     return zlib.decompressobj().decompress(content, max(n_bytes, 1))
 
 
+def _lies_beside(path: Path, name: str) -> bool:
+    return Path(name).name == name and not (path.parent / name).is_symlink()
+
+
 def _read_external(path: Path, header: ArrayHeader) -> bytes:
     """The bytes in the file beside; a name that leads elsewhere is not followed."""
     if header.external is None:
         raise ValueError("an array in an external file without a name")
     name, offset = header.external
     beside = path.parent / name
-    if Path(name).name != name or beside.is_symlink():
+    if not _lies_beside(path, name):
         raise FileFormatError(
             f"{path} keeps its numbers in {name!r}, which is not a file beside it.",
             "Write it again in one file: wb_command -gifti-convert GZIP_BASE64_BINARY IN OUT.",

@@ -328,15 +328,15 @@ def _remark_on_tables(recordings: Sequence[Recording], choice: BidsChoice) -> li
     """Say where confounds or outliers were asked for and are not there."""
     remarks = []
     wanted = (
-        ("table of confounds", choice.confounds, [r.confounds for r in recordings]),
-        ("table of outliers", choice.censor, [r.censor for r in recordings]),
+        ("confounds", "--confounds", choice.confounds, [r.confounds for r in recordings]),
+        ("outliers", "--censor", choice.censor, [r.censor for r in recordings]),
     )
-    for what, asked, paths in wanted:
+    for what, option, asked, paths in wanted:
         without = [r for r, path in zip(recordings, paths, strict=True) if path is None]
         if asked and without:
             remarks.append(
-                f"{len(without)} of {len(recordings)} runs have no {what}; the first is "
-                f"{without[0]}."
+                f"{len(without)} of {len(recordings)} runs have no table of {what}, which {option} "
+                f"uses; the first is {without[0]}."
             )
     return remarks
 

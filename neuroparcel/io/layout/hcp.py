@@ -92,11 +92,11 @@ def find_hcp(
     if confounds:
         recordings = [_with_confounds(r) for r in recordings]
         without = [r for r in recordings if r.confounds is None]
-        remarks.append(_remark_on(_CONFOUNDS, "serves as confounds", without, len(recordings)))
+        remarks.append(_remark_on(_CONFOUNDS, "--confounds", without, len(recordings)))
     if censor:
         recordings = [_with_censor(r) for r in recordings]
         without = [r for r in recordings if r.censor is None]
-        remarks.append(_remark_on(_CENSOR, "tells the censored frames", without, len(recordings)))
+        remarks.append(_remark_on(_CENSOR, "--censor", without, len(recordings)))
     return recordings, remarks
 
 
@@ -173,7 +173,10 @@ def _with_censor(recording: Recording) -> Recording:
     return replace(recording, censor=path) if is_file(path) else recording
 
 
-def _remark_on(name: str, purpose: str, without: Sequence[Recording], n_runs: int) -> str:
+def _remark_on(name: str, option: str, without: Sequence[Recording], n_runs: int) -> str:
     if not without:
-        return f"{name} in the folder of each run {purpose}."
-    return f"{len(without)} of {n_runs} runs have no {name}; the first is {without[0]}."
+        return f"{name} in the folder of each run is what {option} uses."
+    return (
+        f"{len(without)} of {n_runs} runs have no {name}, which {option} uses; the first is "
+        f"{without[0]}."
+    )

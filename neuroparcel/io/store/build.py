@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ import numpy as np
 
 from neuroparcel.errors import OptionError, OutputError
 from neuroparcel.io.cells import Cell, make_cell
-from neuroparcel.io.fingerprints import Stamp, cell_key, input_files, take_stamp
+from neuroparcel.io.fingerprints import Stamp, cell_key, data_files, input_files, take_stamp
 from neuroparcel.io.formats.matrix import unchanged
 from neuroparcel.io.layout import CohortFiles, Recording
 from neuroparcel.io.recipe import Recipe
@@ -48,6 +49,8 @@ class BuildReport:
         Subject, session and how often it was begun: its worker, or one beside it, died.
     warnings : tuple of str
         Of the sessions made anew, one line each.
+    removed : tuple of (str, str)
+        Subjects and sessions that were taken out, as they are not listed.
     """
 
     path: Path
@@ -56,6 +59,7 @@ class BuildReport:
     failed: tuple[tuple[str, str, str], ...]
     retried: tuple[tuple[str, str, int], ...]
     warnings: tuple[str, ...]
+    removed: tuple[CellName, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -65,6 +69,7 @@ class BuildReport:
     def summary(self) -> str:
         """Counts, then a line for each session that was retried or failed."""
         counts = f"{len(self.built)} built, {len(self.kept)} kept, {len(self.failed)} failed"
+        counts += f", {len(self.removed)} taken out" if self.removed else ""
         lines = [f"{self.path}: {counts}."]
         for subject, session, n in self.retried:
             lines.append(f"subject {subject}, session {session}: begun {n} times, as workers died.")
@@ -81,6 +86,7 @@ def build_store(
     dtype: Dtype = "float32",
     scheduler: Scheduler | str = "local",
     n_jobs: int = 1,
+    only_listed: bool = False,
     progress: Progress | None = None,
     make: MakeCell = make_cell,
 ) -> BuildReport:
@@ -92,8 +98,9 @@ def build_store(
     cohorts made with the same recipe stay in the store. Another recipe empties its index; the
     blocks stay until :func:`~neuroparcel.io.store.check.prune`, so that the way back is short.
 
-    Several processes may build in the same store at once; each makes all it was asked for. A
-    build that was killed goes on where it was: at most the sessions it had in hand are lost.
+    Several processes may build in the same store at once; each does all it was asked for, and
+    takes over what another has made. A build that was killed goes on where it was: at most the
+    sessions it had in hand are lost.
 
     Parameters
     ----------
@@ -106,6 +113,9 @@ def build_store(
         correlations.
     scheduler, n_jobs
         See :func:`~neuroparcel.io.scheduling.run_tasks`.
+    only_listed : bool, default False
+        Take the sessions that are not in `files` out of the store; their blocks stay until
+        :func:`~neuroparcel.io.store.check.prune`.
     progress : callable, optional
     make : callable
         What makes a session; :func:`~neuroparcel.io.cells.make_cell`.
@@ -120,16 +130,21 @@ def build_store(
     OptionError
         If the dtype or the scheduler is unknown, or the cluster does not answer.
     OutputError
-        If the folder is no store or belongs to a build with other options, or the disk
-        is too small or full. What was finished is kept.
+        If the folder is no store or belongs to a build with other options, it holds a file's
+        recording under another name already, or the disk is too small or full. What was
+        finished is kept.
     """
     if dtype not in get_args(Dtype):
         raise OptionError(f"Unknown dtype {dtype!r}.", f"Use {' or '.join(get_args(Dtype))}.")
     who = Scheduler.parse(scheduler) if isinstance(scheduler, str) else scheduler
     head = Head.of(recipe, dtype)
     with hold_store(Path(path).absolute(), head) as hold:
-        kept, tasks = _plan(hold, files)
-        tally = _Tally(hold, tasks, progress)
+        cells = _cells(files)
+        if not only_listed:
+            _check_held_once(hold, cells)
+        removed = hold.keep_only(cells) if only_listed else ()
+        kept, tasks = _plan(hold, cells)
+        tally = _Tally(hold, tasks, progress, removed)
         tally.keep(kept)
         _check_space(hold, len(tasks))
         finished = False
@@ -170,6 +185,7 @@ class _Made:
 
     entry: Entry
     stamps: dict[str, Stamp]
+    data: tuple[str, ...]
     is_new: bool
     warnings: tuple[str, ...] = ()
 
@@ -186,24 +202,27 @@ class _CellMaker:
     make: MakeCell
 
     def __call__(self, task: _CellTask) -> _Made:
-        paths = input_files(task.recordings)
+        paths, data = input_files(task.recordings), data_files(task.recordings)
         with unchanged(paths):
             stamps = {str(path): take_stamp(path, task.stamps.get(str(path))) for path in paths}
             block = BlockFiles(self.store, _key(task.recordings, stamps, self.digest, self.dtype))
             entry = block.entry()
             if entry is not None:
-                return self._found(block, entry, stamps)
+                return self._found(block, entry, stamps, data)
             cell = self.make(task.recordings, self.recipe)
         dead = np.flatnonzero(np.isnan(cell.values).all(axis=1))
         entry = Entry.of(block.key, cell.n_frames, dead)
         write_block(block, cell.values, self.dtype, self._record(task, cell, entry, stamps))
-        return _Made(entry, stamps, is_new=True, warnings=cell.warnings)
+        return _Made(entry, stamps, data, is_new=True, warnings=cell.warnings)
 
-    def _found(self, block: BlockFiles, entry: Entry, stamps: dict[str, Stamp]) -> _Made:
+    def _found(
+        self, block: BlockFiles, entry: Entry, stamps: dict[str, Stamp], data: tuple[str, ...]
+    ) -> _Made:
         """A block that is there: an older one, or made a moment ago by a worker that died."""
         record = block.read_record()
         is_new = record.get("build") == self.build
-        return _Made(entry, stamps, is_new, tuple(record.get("warnings", ())) if is_new else ())
+        warnings = tuple(record.get("warnings", ())) if is_new else ()
+        return _Made(entry, stamps, data, is_new, warnings)
 
     def _record(
         self, task: _CellTask, cell: Cell, entry: Entry, stamps: Mapping[str, Stamp]
@@ -229,6 +248,7 @@ class _Tally:
     hold: Hold
     tasks: Sequence[_CellTask]
     progress: Progress | None
+    removed: tuple[CellName, ...]
     n_done: int = 0
     built: list[CellName] = field(default_factory=list)
     kept: list[CellName] = field(default_factory=list)
@@ -254,9 +274,9 @@ class _Tally:
         else:
             self.failed.append((*name, outcome.error_line))
             self._entries[name] = Entry(error=outcome.error_line)
-            self._inputs.cells[name] = []
+            self._inputs.cells[name], self._inputs.data[name] = [], []
         self._advance()
-        if time.monotonic() - self._flushed > _INTERVAL:
+        if self.n_done == 1 or time.monotonic() - self._flushed > _INTERVAL:
             self.flush(must=True)
 
     def flush(self, must: bool) -> None:
@@ -280,6 +300,7 @@ class _Tally:
             tuple(self.failed),
             tuple(self.retried),
             tuple(self.warnings),
+            self.removed,
         )
 
     def _add(self, name: CellName, made: _Made) -> None:
@@ -288,6 +309,7 @@ class _Tally:
         self._entries[name] = made.entry
         self._inputs.stamps.update(made.stamps)
         self._inputs.cells[name] = list(made.stamps)
+        self._inputs.data[name] = list(made.data)
 
     def _advance(self) -> None:
         n_kept_before = len(self.built) + len(self.kept) + len(self.failed) - self.n_done
@@ -295,14 +317,44 @@ class _Tally:
             self.progress(n_kept_before + self.n_done, n_kept_before + len(self.tasks))
 
 
-def _plan(hold: Hold, files: CohortFiles) -> tuple[dict[CellName, _Made], list[_CellTask]]:
+def _cells(files: CohortFiles) -> dict[CellName, list[Recording]]:
+    cells: dict[CellName, list[Recording]] = {}
+    for recording in files.recordings:
+        cells.setdefault((recording.subject, recording.session), []).append(recording)
+    return cells
+
+
+def _check_held_once(hold: Hold, cells: Mapping[CellName, Sequence[Recording]]) -> None:
+    """Refuse recordings that the store has under another name: fits would count them twice.
+
+    Paths are compared, since different recordings may have the same content in a test. A
+    session that is listed does not count: its entry is about to be replaced.
+    """
+    owners = {
+        file: name
+        for name, files in hold.inputs.data.items()
+        if name in hold.index.entries and name not in cells
+        for file in files
+    }
+    for (subject, session), recordings in cells.items():
+        for file in data_files(recordings):
+            if file in owners:
+                who, when = owners[file]
+                raise OutputError(
+                    f"{file} is listed as subject {subject}, session {session}; the store "
+                    f"{hold.path} holds it as subject {who}, session {when}.",
+                    "List it under that name, use another folder, or give --only-listed to take "
+                    "sessions that are not listed out of the store.",
+                )
+
+
+def _plan(
+    hold: Hold, cells: Mapping[CellName, Sequence[Recording]]
+) -> tuple[dict[CellName, _Made], list[_CellTask]]:
     """The sessions whose blocks are there, and the others; no content is read."""
     known = {**_stamps_of_lost_blocks(hold), **hold.inputs.stamps}
     kept: dict[CellName, _Made] = {}
     tasks = []
-    cells: dict[CellName, list[Recording]] = {}
-    for recording in files.recordings:
-        cells.setdefault((recording.subject, recording.session), []).append(recording)
     for name, recordings in cells.items():
         paths = input_files(recordings)
         stamps = {str(path): known[str(path)] for path in paths if str(path) in known}
@@ -310,7 +362,9 @@ def _plan(hold: Hold, files: CohortFiles) -> tuple[dict[CellName, _Made], list[_
         if entry is None:
             tasks.append(_CellTask(tuple(recordings), stamps))
         else:
-            kept[name] = _Made(entry, stamps, is_new=False)
+            kept[name] = _Made(entry, stamps, data_files(recordings), is_new=False)
+    if not hold.alone:  # builds that go through one list in step would all make all of it
+        random.Random(hold.notes.name).shuffle(tasks)
     return kept, tasks
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
 from neuroparcel.atomic import ASIDE
-from neuroparcel.errors import OutputError
-from neuroparcel.io.store.blocks import BLOCKS, remove_unfinished
+from neuroparcel.errors import FileFormatError, OutputError
+from neuroparcel.io.store.blocks import BLOCKS, BlockFiles, remove_unfinished
 from neuroparcel.io.store.index import (
     INDEX,
     CellName,
@@ -44,7 +44,9 @@ class Hold:
     index, inputs : Index, Inputs
         As they were when the build began.
     notes : pathlib.Path
-        An empty folder for the scheduler.
+        An empty folder for the scheduler; its name stands in the records of this build's blocks.
+    alone : bool
+        Whether no other process was building there.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Hold:
     index: Index
     inputs: Inputs
     notes: Path
+    alone: bool
 
     def merge(self, entries: Mapping[CellName, Entry], inputs: Inputs) -> None:
         """Add sessions to the index beside what others have added meanwhile.
@@ -66,8 +69,22 @@ class Hold:
             known = read_inputs(self.path)
             known.stamps.update(inputs.stamps)
             known.cells.update(inputs.cells)
+            known.data.update(inputs.data)
             write_inputs(self.path, known)
             write_index(self.path, Index(self.head, present))
+
+    def keep_only(self, names: Collection[CellName]) -> tuple[CellName, ...]:
+        """Take all other sessions out of the index, and tell which; their blocks stay."""
+        with _locked(self.path / _LOCK):
+            present, known = read_index(self.path).entries, read_inputs(self.path)
+            gone = tuple(name for name in present if name not in names)
+            known.cells = {name: known.cells[name] for name in known.cells if name in names}
+            known.data = {name: known.data[name] for name in known.data if name in names}
+            if gone:
+                kept = {name: entry for name, entry in present.items() if name in names}
+                write_index(self.path, Index(self.head, kept))
+                write_inputs(self.path, known)
+        return gone
 
 
 @contextmanager
@@ -104,7 +121,24 @@ def hold_store(path: Path, head: Head) -> Iterator[Hold]:
             inputs = read_inputs(path)
         notes = Path(mkdtemp(prefix=_NOTES, dir=path))
         stack.callback(shutil.rmtree, notes, ignore_errors=True)
-        yield Hold(path, head, index, inputs, notes)
+        yield Hold(path, head, index, inputs, notes, alone)
+
+
+def n_unlisted(path: Path, index: Index) -> int:
+    """Number of finished blocks of a build that runs, or was killed, not in the index yet.
+
+    A build writes each block at once and the index every few seconds; the next build finds
+    them. Blocks of other recipes and of files that have changed since do not count.
+    """
+    builds = {folder.name for folder in path.glob(f"{_NOTES}*")}
+    if not builds:
+        return 0
+    n_found, in_use = 0, index.keys
+    for file in (path / BLOCKS).glob("*.json"):
+        if file.stem not in in_use:
+            with suppress(FileFormatError):  # a damaged one is made anew
+                n_found += BlockFiles(path, file.stem).read_record().get("build") in builds
+    return n_found
 
 
 @contextmanager

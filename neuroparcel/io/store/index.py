@@ -15,14 +15,14 @@ import numpy.typing as npt
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import FileFormatError, OutputError
 from neuroparcel.io.files import read_arrays, write_arrays, write_text
-from neuroparcel.io.fingerprints import Stamp
+from neuroparcel.io.fingerprints import NUMBERS_VERSION, Stamp
 from neuroparcel.io.layout.naming import natural
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.recipe_arrays import recipe_from, recipe_to_arrays, recipe_to_json
 from neuroparcel.types import BoolArray, IntArray
 from neuroparcel.versions import versions
 
-FORMAT = 1
+FORMAT = 2
 """Of the index and of the blocks; it is part of every block's key."""
 
 INDEX = "index.json"
@@ -46,16 +46,19 @@ class Head:
         How the numbers were made.
     digest : str
         Of the recipe.
+    numbers : int
+        :data:`~neuroparcel.io.fingerprints.NUMBERS_VERSION` of the code that made them.
     """
 
     dtype: str
     recipe: Recipe
     digest: str
+    numbers: int
 
     @classmethod
     def of(cls, recipe: Recipe, dtype: str) -> Head:
         """The head of a store for a recipe."""
-        return cls(dtype, recipe, recipe.digest())
+        return cls(dtype, recipe, recipe.digest(), NUMBERS_VERSION)
 
     @property
     def axis(self) -> BrainAxis:
@@ -79,7 +82,8 @@ class Head:
 
     def makes_the_same_as(self, other: Head) -> bool:
         """Whether both describe the same numbers."""
-        return (self.digest, self.dtype) == (other.digest, other.dtype)
+        mine, theirs = (self.numbers, self.digest), (other.numbers, other.digest)
+        return mine == theirs and self.dtype == other.dtype
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,7 @@ def write_index(store: Path, index: Index) -> None:
         "dtype": head.dtype,
         "arrays": file,
         "recipe_digest": head.digest,
+        "numbers": head.numbers,
         "subjects": index.subjects,
         "sessions": index.sessions,
         "cells": [_entry_json(name, entry) for name, entry in index.entries.items()],
@@ -219,10 +224,14 @@ class Inputs:
         By absolute path.
     cells : dict of (str, str) to list of str
         The paths of each session.
+    data : dict of (str, str) to list of str
+        Of these the data, with the variable where one is chosen; masks and confounds may be
+        shared by sessions, data may not.
     """
 
     stamps: dict[str, Stamp] = field(default_factory=dict)
     cells: dict[CellName, list[str]] = field(default_factory=dict)
+    data: dict[CellName, list[str]] = field(default_factory=dict)
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -237,10 +246,11 @@ def read_inputs(store: Path) -> Inputs:
     content = _read_json(store, INPUTS)
     try:
         stamps = {path: Stamp(*stamp) for path, stamp in content["files"].items()}
-        cells = {(subject, session): paths for subject, session, paths in content["cells"]}
+        cells = {(subject, session): paths for subject, session, paths, _ in content["cells"]}
+        data = {(subject, session): paths for subject, session, _, paths in content["cells"]}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(store / INPUTS, f"{type(error).__name__}: {error}") from error
-    return Inputs(stamps, cells)
+    return Inputs(stamps, cells, data)
 
 
 def write_inputs(store: Path, inputs: Inputs) -> None:
@@ -248,7 +258,7 @@ def write_inputs(store: Path, inputs: Inputs) -> None:
     stamps = {path: inputs.stamps[path] for path in inputs.used}
     content = {
         "files": {path: (s.size, s.mtime_ns, s.content) for path, s in stamps.items()},
-        "cells": [(*name, paths) for name, paths in inputs.cells.items()],
+        "cells": [(*name, paths, inputs.data[name]) for name, paths in inputs.cells.items()],
     }
     write_text(store / INPUTS, json.dumps(content))
 
@@ -264,7 +274,7 @@ def _index(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Inde
         entries[subject, session] = Entry(key, n_frames, rows, error)
         start += n_dead
     recipe = recipe_from(content["recipe"], arrays)
-    head = Head(content["dtype"], recipe, content["recipe_digest"])
+    head = Head(content["dtype"], recipe, content["recipe_digest"], content["numbers"])
     return Index(head, entries)
 
 

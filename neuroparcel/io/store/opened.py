@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from neuroparcel.brain.features import Features, to_sphere
 from neuroparcel.errors import ConnectomeError
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.store.blocks import BlockFiles, Dtype, open_block
+from neuroparcel.io.store.hold import n_unlisted
 from neuroparcel.io.store.index import CellName, Index, read_index
 from neuroparcel.io.store.sizes import in_words
 from neuroparcel.types import BoolArray, FloatArray, IntArray
@@ -95,8 +96,17 @@ class ConnectomeStore:
             f"{', '.join(recipe.cleaning.steps) or 'none'}",
             f"{n_made} blocks of {self.dtype}, {in_words(n_made * self.index.head.block_bytes)}",
         ]
+        if n := n_unlisted(self.path, self.index):
+            lines.append(
+                f"{n} finished blocks are not in the index yet (a build is running or was killed); "
+                "build again."
+            )
         failed = [f"subject {who}, session {when} failed: {why}" for who, when, why in self.failed]
         return "\n".join([*lines, *failed])
+
+    def alive(self, subject: str, session: str) -> BoolArray:
+        """Vertices with a profile, (vertex,) of bool; none if the session is not there."""
+        return self.index.alive((subject, session))
 
     def provenance(self, subject: str, session: str) -> dict[str, Any]:
         """Runs, files, warnings and checksum of a session, as plain JSON values.
@@ -132,6 +142,8 @@ class ConnectomeStore:
         subjects: Sequence[str] | None = None,
         sessions: Sequence[str] | None = None,
         rows: npt.ArrayLike | None = None,
+        *,
+        only: Collection[CellName] | None = None,
     ) -> Cohort:
         """Profiles of the store; they are read one session at a time, when they are asked for.
 
@@ -146,6 +158,8 @@ class ConnectomeStore:
             Those to keep, in this order; all subjects with a session if not given.
         rows : (row,) array of int or (vertex,) of bool, optional
             Vertices of :attr:`axis` to keep; all if not given.
+        only : collection of (str, str), optional
+            Pairs of subject and session; the others are missing, whatever the store has.
 
         Returns
         -------
@@ -166,8 +180,10 @@ class ConnectomeStore:
         kept = None if rows is None else _as_rows(rows)
         axis = self.axis if kept is None else self.axis.restrict(kept)
         profiles = StoredProfiles(self, chosen, days, features, kept)
-        names = self.feature_names
-        return Cohort(chosen, days, profiles, self._valid(chosen, days, kept), axis, names)
+        valid = self._valid(chosen, days, kept)
+        if only is not None:
+            valid &= np.array([[[(who, day) in only] for day in days] for who in chosen])
+        return Cohort(chosen, days, profiles, valid, axis, self.feature_names)
 
     def _subjects(self) -> tuple[str, ...]:
         names = [subject for (subject, _), entry in self.index.entries.items() if entry.key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -114,7 +114,7 @@ class Survey:
         if len(kinds) > 1:
             named = ", ".join(f"{kind} ({n})" for kind, n in kinds.most_common())
             lines.append(f"The recordings are of different kinds: {named}.")
-        return lines
+        return [*lines, *_perhaps_transposed(readable), *_alike_maps(readable)]
 
 
 def survey(files: CohortFiles, n_jobs: int = 1, progress: Progress | None = None) -> Survey:
@@ -155,8 +155,43 @@ def _why(grid: Grid, common: Grid) -> str:
     if str(grid) != str(common):
         return ""
     if grid.nodes:
-        return ", as the nodes have other names"
+        return ", as the nodes have other names or another order"
     return ", as the structures or the position of the volume differ"
+
+
+def _perhaps_transposed(readable: Sequence[Examined]) -> list[str]:
+    """A note on matrices of more nodes than frames; CIFTI files say which is which."""
+    wide = [
+        entry
+        for entry in readable
+        if entry.kind == "series"
+        and entry.grid is not None
+        and entry.grid.nodes
+        and entry.n_rows > entry.n_frames
+        and not entry.recording.path.name.endswith(".nii")
+    ]
+    if not wide:
+        return []
+    first = wide[0]
+    more = "" if len(wide) == 1 else f", and {len(wide) - 1} more"
+    return [
+        f"More nodes ({first.n_rows}) than frames ({first.n_frames}): if rows are nodes, "
+        f"transpose; rows must be frames ({first.recording.path}{more})."
+    ]
+
+
+def _alike_maps(readable: Sequence[Examined]) -> list[str]:
+    """A note on files in which several maps have one name."""
+    lines = []
+    for entry in readable:
+        name, n_alike = next(iter(Counter(entry.names).most_common(1)), ("", 0))
+        if entry.kind == "maps" and n_alike > 1:
+            lines.append(
+                f"{entry.recording.path} has {n_alike} maps called {name!r}, which --features "
+                "maps refuses."
+            )
+    more = f" {len(lines) - 1} further files have maps of one name too." if lines[1:] else ""
+    return [lines[0] + more] if lines else []
 
 
 def _where(entry: Examined) -> str:
