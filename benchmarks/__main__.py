@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.record import Recorder
 from neuroparcel.errors import OptionError
 
-NAMES = ("demo", "exact", "loading")
+NAMES = ("demo", "exact", "loading", "cortex")
 
 
 def main() -> None:
@@ -41,6 +41,10 @@ def run(name: str, recorder: Recorder, seed: int, data: Path | None) -> None:
         from benchmarks import exact
 
         exact.run(recorder, seed)
+    if name == "cortex":
+        from benchmarks import cortex
+
+        cortex.run(recorder, seed, data)
     if name == "loading":
         from benchmarks import loading
 

@@ -19,7 +19,11 @@ from benchmarks.record import Recorder
 from neuroparcel.brain.recovery import parcellation_accuracies, reference_accuracies
 from neuroparcel.io.simulated import SimulatedCohort, read_truth
 from neuroparcel.io.writers import read_parcellations
-from neuroparcel.parcellation.agreement import session_agreement, single_session_labels
+from neuroparcel.parcellation.agreement import (
+    hard_labels,
+    session_agreement,
+    single_session_labels,
+)
 from neuroparcel.parcellation.observations import observe
 from neuroparcel.pipeline import FitOptions, load_model
 from neuroparcel.pipeline.fitting import find_inputs, reduce
@@ -158,7 +162,7 @@ def _labels_of_new(results: Path, table: Path) -> np.ndarray:
     options = FitOptions(subjects=table, output=table.parent, targets="mmp", quiet=True)
     cohort, _ = read_cohort(find_inputs(options), options)
     data = observe(cohort, model.reduction)
-    return single_session_labels(model.posterior, data, model.population)
+    return hard_labels(single_session_labels(model.networks, data, model.labels))
 
 
 def _fit(table: Path, output: Path, seed: int, *more: str) -> None:

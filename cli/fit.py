@@ -28,10 +28,10 @@ from .options import MODEL, TRAINING, Duration, SectionedCommand, option
 @option(
     "--link",
     section=MODEL,
-    type=click.Choice(["ilr", "softmax-centered"]),
-    default="ilr",
-    help="From the sphere to unbounded coordinates: isometric log-ratio, or the paper's "
-    "log-ratio against the last target.",
+    type=click.Choice(["ilr", "softmax-centered", "identity", "direction"]),
+    show_default="ilr, or identity for signed profiles",
+    help="From the sphere to coordinates: isometric log-ratio, the paper's log-ratio against the "
+    "last target, profiles as they are, or their directions.",
 )
 @option(
     "--variance",
@@ -48,6 +48,60 @@ from .options import MODEL, TRAINING, Duration, SectionedCommand, option
     help="Scale the components by one number, or each by its own standard deviation.",
 )
 @options.evidence
+@option(
+    "--levels",
+    section=MODEL,
+    default="population,subject,session",
+    metavar="NAMES",
+    help="Levels that have networks of their own, with commas: one or more of these three.",
+)
+@option(
+    "--emission",
+    section=MODEL,
+    type=click.Choice(["l-normal", "von-mises-fisher"]),
+    default="l-normal",
+    help="Law of a profile around its network: Gaussian in link coordinates, or by direction "
+    "on the sphere.",
+)
+@option(
+    "--kappa",
+    section=MODEL,
+    type=click.Choice(["shared", "network", "session"]),
+    default="shared",
+    help="One spread of profiles around their networks for all, or one for each network or "
+    "session.",
+)
+@option(
+    "--label-prior",
+    section=MODEL,
+    type=click.Choice(["global", "vertex"]),
+    default="global",
+    help="Prior of a vertex's label: one for all vertices, as in the paper, or the group's at "
+    "that vertex; the weight of evidence is then learnt on repeated sessions.",
+)
+@option(
+    "--smoothness",
+    section=MODEL,
+    default="0",
+    metavar="NUMBER",
+    help="Pull of mesh neighbours on a label, with --label-prior vertex; auto chooses it on "
+    "repeated sessions.",
+)
+@option(
+    "--calibrate",
+    section=MODEL,
+    is_flag=True,
+    help="Recalibrate the finished labels on repeated sessions, with --label-prior vertex: a "
+    "temperature and a uniform share.",
+)
+@option(
+    "--family",
+    section=TRAINING,
+    type=click.Choice(["adavi", "reference"]),
+    default="adavi",
+    help="How networks are learnt: trained, amortized posteriors, or closed-form coordinate "
+    "ascent, which is faster and more certain than it should be.",
+)
 @option(
     "--steps",
     section=TRAINING,

@@ -18,6 +18,7 @@ from .doctor import doctor
 from .fit import fit
 from .infer import infer
 from .plot import plot
+from .select import select
 from .simulate import simulate
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -71,7 +72,7 @@ def neuroparcel() -> None:
     """
 
 
-for _command in (fit, infer, connectome, plot, simulate, demo, doctor):
+for _command in (fit, infer, select, connectome, plot, simulate, demo, doctor):
     neuroparcel.add_command(_command)
 
 

@@ -187,10 +187,10 @@ _features = option(
 _positive = option(
     "--positive",
     section=PROFILES,
-    type=click.Choice(["shift", "clip"]),
-    default="shift",
+    type=click.Choice(["shift", "clip", "signed"]),
+    show_default="shift, or signed for maps",
     help="How correlations r become positive: shift takes (1 + r) / 2, clip sets negative "
-    "ones to a small number.",
+    "ones to a small number; signed keeps the signs, each vertex centred over its features.",
 )
 
 _cleaning = (

@@ -12,6 +12,7 @@ from neuroparcel.graph import Observation, analyse
 from neuroparcel.graph.trace import seeded
 from neuroparcel.inference import Schedule, Stage, fit
 from neuroparcel.inference.trainer import train
+from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.models.toys import gaussian_random_effects
 from neuroparcel.parcellation.training import network_model, start
 
@@ -53,7 +54,7 @@ def _train_networks(
 ) -> float:
     """Seconds of the training alone."""
     with seeded(seed):
-        model = network_model(data, torch.eye(networks.N_COMPONENTS), anchors)
+        model = network_model(data, MSHBM(torch.eye(networks.N_COMPONENTS), len(anchors)), anchors)
         start(model)
     started = time.monotonic()
     train(model.family, model.template, model.stream, schedule, seed=seed)

@@ -8,12 +8,18 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from neuroparcel.brain.profiles import Positive, combine_runs, to_positive_sphere
+from neuroparcel.brain.profiles import (
+    combine_runs,
+    signal_strength,
+    to_positive_sphere,
+    to_signed_sphere,
+)
 from neuroparcel.errors import OptionError
 from neuroparcel.types import BoolArray, FloatArray
 
 FeatureKind = Literal["correlation", "fisher-z", "binary", "maps"]
 Measure = Literal["correlation", "binary", "maps"]
+Signs = Literal["shift", "clip", "signed"]
 
 TOP_SHARE = 0.1
 """Share of the correlations that binary features keep (Kong et al. 2019)."""
@@ -24,7 +30,7 @@ _LARGEST_EXPONENT = 20.0  # standard deviations of a map; its exponential is far
 
 @dataclass(frozen=True)
 class Features:
-    r"""How a vertex is described, and how that becomes a point on the positive sphere.
+    r"""How a vertex is described, and how that becomes a point on the unit sphere.
 
     Parameters
     ----------
@@ -33,8 +39,9 @@ class Features:
         :math:`z = \operatorname{artanh} r`. ``"binary"``: whether r is among the largest 10 %
         of all vertices of the region and all targets, averaged over the runs of the session.
         ``"maps"``: the maps of the files as they are, such as task contrasts.
-    positive : {"shift", "clip"}, default "shift"
-        How negative values become positive, see :func:`to_sphere`.
+    positive : {"shift", "clip", "signed"}, optional
+        How negative values become positive, or that they stay as they are, see
+        :func:`to_sphere`. ``"signed"`` for maps if not given, else ``"shift"``.
 
     Raises
     ------
@@ -48,12 +55,14 @@ class Features:
     """
 
     kind: FeatureKind = "correlation"
-    positive: Positive = "shift"
+    positive: Signs | None = None
 
     def __post_init__(self) -> None:
+        if self.positive is None:  # a recipe that is kept says what was done
+            object.__setattr__(self, "positive", "signed" if self.kind == "maps" else "shift")
         for name, value, known in (
             ("features", self.kind, get_args(FeatureKind)),
-            ("treatment of negative values", self.positive, get_args(Positive)),
+            ("treatment of negative values", self.positive, get_args(Signs)),
         ):
             if value not in known:
                 raise OptionError(f"Unknown {name}: {value!r}.", f"Use one of {', '.join(known)}.")
@@ -62,6 +71,16 @@ class Features:
     def measure(self) -> Measure:
         """The numbers that are kept of a session; Fisher's z is taken when they are used."""
         return "correlation" if self.kind == "fisher-z" else self.kind
+
+    @property
+    def signed(self) -> bool:
+        """Whether profiles have negative entries."""
+        return self.positive == "signed"
+
+    @property
+    def keeps_correlations(self) -> bool:
+        """Whether :func:`from_sphere` finds correlations in the profiles."""
+        return self.measure == "correlation" and not self.signed
 
 
 def binarise(correlation: FloatArray, share: float = TOP_SHARE) -> FloatArray:
@@ -139,9 +158,11 @@ def combine(runs: Sequence[tuple[FloatArray, int]], measure: Measure) -> FloatAr
 
 
 def to_sphere(values: FloatArray, features: Features) -> tuple[FloatArray, BoolArray]:
-    r"""Values of a session to vectors of unit norm with positive entries.
+    r"""Values of a session to vectors of unit norm.
 
-    Correlations become :math:`(1 + r) / 2` (``"shift"``) or :math:`\max(r, 0)` (``"clip"``),
+    ``"signed"``: each row is centred over its features, see
+    :func:`~neuroparcel.brain.profiles.to_signed_sphere`. Else entries become positive:
+    correlations become :math:`(1 + r) / 2` (``"shift"``) or :math:`\max(r, 0)` (``"clip"``),
     see :func:`~neuroparcel.brain.profiles.to_positive_sphere`. Fisher's z becomes
     :math:`e^z` or :math:`\max(z, 0)`: since the link takes logarithms, the model then works
     with linear combinations of z itself. Maps become :math:`e^{x / s}` or
@@ -158,15 +179,46 @@ def to_sphere(values: FloatArray, features: Features) -> tuple[FloatArray, BoolA
     Returns
     -------
     profiles : (vertex, feature) array of float32
-        Unit norm and entries > 0 where alive; zeros in dead rows.
+        Unit norm where alive, and entries > 0 unless signed; zeros in dead rows.
     alive : (vertex,) array of bool
+        A row is dead too if it is signed and all its entries are the same.
     """
-    if features.kind == "correlation":
-        return to_positive_sphere(values, features.positive)
+    if features.kind == "correlation" and features.positive != "signed":
+        return to_positive_sphere(values, "clip" if features.positive == "clip" else "shift")
     signed = _signed(values, features.kind)
+    if features.signed:
+        return to_signed_sphere(signed)
     if features.positive == "shift" and features.kind != "binary":
         signed = np.exp(np.clip(signed, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
     return to_positive_sphere(signed, "clip")
+
+
+def to_strength(values: FloatArray, alive: BoolArray, features: Features) -> FloatArray:
+    """Signal strength of the vertices of a session, which their unit profiles do not tell.
+
+    Parameters
+    ----------
+    values : (vertex, feature) array of float
+        As :func:`to_sphere` takes them.
+    alive : (vertex,) array of bool
+        Vertices that count; no more than :func:`to_sphere` leaves.
+    features : Features
+        Signed ones.
+
+    Returns
+    -------
+    (vertex,) array of float32
+        See :func:`~neuroparcel.brain.profiles.signal_strength`.
+
+    Raises
+    ------
+    OptionError
+        If the features are not signed: the norm of values that were moved to be positive tells
+        their level, and not their signal.
+    """
+    if not features.signed:
+        raise OptionError("Only signed profiles have a signal strength.")
+    return signal_strength(_signed(values, features.kind), alive)
 
 
 def from_sphere(profiles: FloatArray, own: FloatArray, features: Features) -> FloatArray:
@@ -192,13 +244,15 @@ def from_sphere(profiles: FloatArray, own: FloatArray, features: Features) -> Fl
     Raises
     ------
     OptionError
-        If the features are neither.
+        If the features are neither, or signed: a centred row has lost its level.
     """
+    if features.measure != "correlation":
+        raise OptionError(f"Features of the kind {features.kind!r} are no correlations.")
+    if features.signed:
+        raise OptionError("Profiles that are centred do not keep the level of correlations.")
     ratio = profiles / own[:, None]
     if features.kind == "correlation":
         return 2 * ratio - 1 if features.positive == "shift" else ratio
-    if features.kind != "fisher-z":
-        raise OptionError(f"Features of the kind {features.kind!r} are no correlations.")
     largest = np.arctanh(_LARGEST_R)
     return np.tanh(np.log(ratio) + largest if features.positive == "shift" else ratio * largest)
 

@@ -1,4 +1,4 @@
-"""Time series to connectivity profiles on the positive part of the unit sphere."""
+"""Time series to connectivity profiles on the unit sphere, or its positive part."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ FEW_FRAMES = 20
 # becomes 1 anyway.
 _OFFSETS: dict[str, tuple[float, float]] = {"shift": (1, 2 * FLOOR), "clip": (0, FLOOR)}
 
-_BLOCK = 1024  # rows that are combined at a time, so that they stay in the cache
+MAX_STRENGTH = 3.0
+"""Largest signal strength of a vertex, in means of its session, see :func:`signal_strength`."""
+
+_BLOCK = 1024  # rows that are worked on at a time, so that they stay in the cache
 
 _CONSTANT = 1e-6  # a deviation this small beside the signal is float32 rounding
 _LARGEST_R = np.float32(
@@ -176,6 +179,78 @@ def to_positive_sphere(
     positive /= norm[:, None]
     positive[~alive] = 0
     return positive, alive
+
+
+def to_signed_sphere(values: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Centre each row over its entries and give it unit norm: signs stay.
+
+    The product of two such rows is the correlation of what they were made from.
+
+    Parameters
+    ----------
+    values : (row, target) array of float
+        NaN as in :func:`to_positive_sphere`; in a row that lives it counts as 0.
+
+    Returns
+    -------
+    profiles : (row, target) array of float32
+        Unit norm and mean 0 where alive; zeros in dead rows.
+    alive : (row,) array of bool
+        Rows that have a profile. One whose entries are all the same has none, as it points
+        nowhere.
+
+    References
+    ----------
+    R. Kong et al. (2019), Spatial topography of individual-specific cortical networks predicts
+    human cognition, personality, and emotion, Cerebral Cortex 29, 2533-2551.
+    """
+    known = np.isfinite(values)
+    if not known.all():
+        dead = ~known.any(axis=1, keepdims=True)
+        values = np.where(known, values, np.where(dead, np.float32(np.nan), np.float32(0)))
+    profiles = standardise(values)
+    alive = np.asarray(np.isfinite(profiles[:, 0]))
+    profiles[~alive] = 0
+    return profiles, alive
+
+
+def signal_strength(values: FloatArray, alive: BoolArray) -> FloatArray:
+    r"""How much signal each row has, beside the mean of its session.
+
+    .. math:: s_v = \min\Bigl(3, \; \frac{\lVert x_v - \bar x_v \rVert}
+                    {\operatorname{mean}_u \lVert x_u - \bar x_u \rVert}\Bigr)
+
+    It is what :func:`to_signed_sphere` takes away. If :math:`x \sim N(a \mu, \sigma^2 I)` with
+    :math:`\lVert\mu\rVert = 1`, the direction of :math:`x` given its norm is von Mises-Fisher
+    around :math:`\mu` with the concentration :math:`a \lVert x \rVert / \sigma^2`: a vertex of
+    twice the norm says twice as much of its network. Norms of maps have heavy tails, and
+    without a bound a few vertices would outvote all others.
+
+    Parameters
+    ----------
+    values : (row, target) array of float
+        NaN as in :func:`to_signed_sphere`. The unit does not matter.
+    alive : (row,) array of bool
+        Rows that have a profile; the mean is taken over them.
+
+    Returns
+    -------
+    (row,) array of float32
+        Between 0 and 3; 0 where not alive.
+
+    References
+    ----------
+    K. V. Mardia, P. E. Jupp (2000), Directional Statistics, section 9.3.
+    """
+    norm = np.zeros(len(values))
+    for start in range(0, len(values), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        block = values[rows].astype(np.float64)
+        block[~np.isfinite(block)] = 0
+        norm[rows] = _norms(block - block.mean(axis=1, keepdims=True))
+    norm[~alive] = 0
+    mean = norm.sum() / max(int(alive.sum()), 1)
+    return np.minimum(norm / (mean or 1), MAX_STRENGTH).astype(np.float32)
 
 
 def standardise(series: FloatArray) -> FloatArray:

@@ -1,10 +1,11 @@
-"""Mixture of isotropic Gaussians whose densities come from one matrix product."""
+"""Mixtures around component locations, whose densities come from one matrix product."""
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from pyro.distributions import TorchDistribution
@@ -12,13 +13,10 @@ from torch import Tensor
 from torch.distributions import constraints
 
 
-class GaussianMixture(TorchDistribution):
-    r"""Mixture of ``K`` Gaussians with one standard deviation.
+class LocationMixture(TorchDistribution):
+    r"""Mixture of ``K`` components of one kind: :math:`\sum_k \pi_k p(y; m_k, s_k)`.
 
-    .. math:: p(y) = \sum_k \pi_k N(y; m_k, \kappa^2 I)
-
-    Equal to ``MixtureSameFamily`` of independent normals, but memory holds
-    ``(..., K)`` squared distances and never ``(..., K, D)`` differences: with
+    Memory holds ``(..., K)`` densities and never ``(..., K, D)`` differences: with
     281 vertices, 2 networks and 140 components that is 140 times less.
 
     Parameters
@@ -26,9 +24,71 @@ class GaussianMixture(TorchDistribution):
     weights : Tensor, shape (..., K)
         Mixture weights, on the simplex.
     locs : Tensor, shape (..., K, D)
+        Component locations.
+    spread : Tensor, broadcastable to (..., K)
+        How far from its location each component reaches, in the leaf's measure.
+    """
+
+    has_rsample = False
+
+    def __init__(
+        self, weights: Tensor, locs: Tensor, spread: Tensor, validate_args: bool | None = None
+    ) -> None:
+        self.weights, self.locs, self._spread = weights, locs, spread
+        batch_shape = torch.broadcast_shapes(weights.shape[:-1], locs.shape[:-2], spread.shape[:-1])
+        super().__init__(batch_shape, locs.shape[-1:], validate_args=validate_args)
+
+    def expand(self, batch_shape: torch.Size, _instance: object = None) -> Self:
+        """The same mixture for a larger batch; parameters keep their own shape."""
+        new = type(self).__new__(type(self))
+        new.weights, new.locs, new._spread = self.weights, self.locs, self._spread
+        TorchDistribution.__init__(
+            new, torch.Size(batch_shape), self.event_shape, validate_args=False
+        )
+        return new
+
+    @abstractmethod
+    def component_log_prob(self, value: Tensor) -> Tensor:
+        """Log density of each component at ``value`` (..., D), without weights; (..., K)."""
+
+    @abstractmethod
+    def _draw(self, loc: Tensor, spread: Tensor) -> Tensor:
+        """One draw around each of ``loc`` (..., D) with ``spread`` (...); (..., D)."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density at ``value`` (..., D); shape (...)."""
+        log_prob = torch.logsumexp(self.component_log_prob(value) + self.weights.log(), -1)
+        shape = torch.broadcast_shapes(log_prob.shape, self.batch_shape)
+        return log_prob.expand(shape)
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws of shape (*sample_shape, *batch_shape, D)."""
+        shape = torch.Size(sample_shape) + self.batch_shape
+        n_components, n_features = self.locs.shape[-2:]
+        weights = self.weights.expand(*shape, n_components)
+        index = torch.distributions.Categorical(probs=weights).sample().unsqueeze(-1)
+        locs = self.locs.expand(*shape, n_components, n_features)
+        loc = locs.gather(-2, index.unsqueeze(-1).expand(*shape, 1, n_features)).squeeze(-2)
+        spread = self._spread.expand(*shape, n_components).gather(-1, index).squeeze(-1)
+        return self._draw(loc, spread)
+
+
+class GaussianMixture(LocationMixture):
+    r"""Mixture of ``K`` isotropic Gaussians.
+
+    .. math:: p(y) = \sum_k \pi_k N(y; m_k, \kappa_k^2 I)
+
+    Equal to ``MixtureSameFamily`` of independent normals.
+
+    Parameters
+    ----------
+    weights : Tensor, shape (..., K)
+        Mixture weights, on the simplex.
+    locs : Tensor, shape (..., K, D)
         Component means.
-    scale : Tensor, shape (...)
-        Standard deviation of every component and coordinate, > 0.
+    scale : Tensor, broadcastable to (..., K)
+        Standard deviation of every coordinate, > 0: one a component, or (..., 1).
     """
 
     arg_constraints: ClassVar = {
@@ -37,55 +97,33 @@ class GaussianMixture(TorchDistribution):
         "scale": constraints.positive,
     }
     support = constraints.real_vector
-    has_rsample = False
 
     def __init__(
         self, weights: Tensor, locs: Tensor, scale: Tensor, validate_args: bool | None = None
     ) -> None:
-        self.weights, self.locs, self.scale = weights, locs, scale
-        batch_shape = torch.broadcast_shapes(weights.shape[:-1], locs.shape[:-2], scale.shape)
-        super().__init__(batch_shape, locs.shape[-1:], validate_args=validate_args)
+        super().__init__(weights, locs, scale, validate_args)
 
-    def expand(self, batch_shape: torch.Size, _instance: object = None) -> GaussianMixture:
-        """The same mixture for a larger batch; parameters keep their own shape."""
-        new = type(self).__new__(type(self))
-        new.weights, new.locs, new.scale = self.weights, self.locs, self.scale
-        super(GaussianMixture, new).__init__(
-            torch.Size(batch_shape), self.event_shape, validate_args=False
-        )
-        return new
+    @property
+    def scale(self) -> Tensor:
+        """Standard deviations, broadcastable to (..., K)."""
+        return self._spread
 
     def component_log_prob(self, value: Tensor) -> Tensor:
         """Log density of each component at ``value`` (..., D), without weights; (..., K)."""
         return isotropic_log_prob(value, self.locs, self.scale)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log density at ``value`` (..., D); shape (...)."""
-        log_prob = torch.logsumexp(self.component_log_prob(value) + self.weights.log(), -1)
-        shape = torch.broadcast_shapes(log_prob.shape, self.batch_shape)
-        return log_prob.expand(shape)
-
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draws of shape (*sample_shape, *batch_shape, D)."""
-        shape = torch.Size(sample_shape) + self.batch_shape
-        with torch.no_grad():
-            n_components, n_features = self.locs.shape[-2:]
-            weights = self.weights.expand(*shape, n_components)
-            index = torch.distributions.Categorical(probs=weights).sample()
-            locs = self.locs.expand(*shape, n_components, n_features)
-            chosen = locs.gather(-2, index[..., None, None].expand(*shape, 1, n_features))
-            scale = self.scale.expand(shape).unsqueeze(-1)
-            return chosen.squeeze(-2) + scale * torch.randn_like(chosen.squeeze(-2))
+    def _draw(self, loc: Tensor, spread: Tensor) -> Tensor:
+        return loc + spread.unsqueeze(-1) * torch.randn_like(loc)
 
 
 def isotropic_log_prob(value: Tensor, locs: Tensor, scale: Tensor) -> Tensor:
-    r"""Log N(value; loc_k, scale^2 I) for every ``k``, by one matrix product.
+    r"""Log N(value; loc_k, scale_k^2 I) for every ``k``, by one matrix product.
 
     Parameters
     ----------
     value : Tensor, shape (..., D)
     locs : Tensor, shape (..., K, D)
-    scale : Tensor, shape (...)
+    scale : Tensor, broadcastable to (..., K)
 
     Returns
     -------
@@ -96,15 +134,19 @@ def isotropic_log_prob(value: Tensor, locs: Tensor, scale: Tensor) -> Tensor:
     # |y|^2 - 2 y.m + |m|^2 would cancel in float32.
     middle = locs.mean(-2)
     centred, means = value - middle, locs - middle.unsqueeze(-2)
-    # A plate that the means do not vary in is left to the product as rows of one matrix.
-    if means.dim() >= 3 and means.shape[-3] == 1:
-        cross = torch.matmul(centred, means.squeeze(-3).transpose(-1, -2))
-    else:
-        cross = (means @ centred.unsqueeze(-1)).squeeze(-1)
+    cross = products(centred, means)
     distance = centred.square().sum(-1, keepdim=True) - 2 * cross + means.square().sum(-1)
-    log_scale = scale.log().unsqueeze(-1)
+    log_scale = scale.log()
     return (
         -0.5 * distance.clamp_min(0) * (-2 * log_scale).exp()
         - n_features * log_scale
         - 0.5 * n_features * math.log(2 * math.pi)
     )
+
+
+def products(value: Tensor, locs: Tensor) -> Tensor:
+    """Inner products of ``value`` (..., D) with each of ``locs`` (..., K, D); (..., K)."""
+    # A plate that the locations do not vary in is left to the product as rows of one matrix.
+    if locs.dim() >= 3 and locs.shape[-3] == 1:
+        return torch.matmul(value, locs.squeeze(-3).transpose(-1, -2))
+    return (locs @ value.unsqueeze(-1)).squeeze(-1)

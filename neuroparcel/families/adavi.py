@@ -10,18 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import constraints
 
 from neuroparcel.distributions.links import Link
+from neuroparcel.distributions.supports import element_support
 from neuroparcel.families.base import ConditionedFamily, Draws, Latents, VariationalFamily
 from neuroparcel.graph.model_graph import ModelGraph, Site
 from neuroparcel.graph.observation import Observation
+from neuroparcel.nets.component_factors import ComponentFactor, ConditionedComponents
 from neuroparcel.nets.flows import ConditionalFlow, ConditionedFlow, FlowConfig
 from neuroparcel.nets.hierarchical_encoder import EncoderConfig, Encoding, HierarchicalEncoder
 from neuroparcel.nets.matching import matching, renumber
+from neuroparcel.nets.readers import (
+    CommonReader,
+    ComponentReader,
+    Reader,
+    StickReader,
+    WholeReader,
+)
+
+Factor: TypeAlias = ConditionalFlow | ComponentFactor
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,9 @@ class Adavi(VariationalFamily):
         Of the template the family is dual to.
     config : AdaviConfig, optional
     anchors : Tensor, shape (anchor, feature), optional
-        Start of the encoder's anchors, for mixtures.
+        Start of the encoder's anchors, for mixtures. With ``by_component`` in the encoder's
+        configuration, sites whose events have one row an anchor get a factor whose
+        weights all rows share.
 
     References
     ----------
@@ -68,18 +82,45 @@ class Adavi(VariationalFamily):
         self.encoder = HierarchicalEncoder(
             graph.observed.event_size, graph.n_plates, config.encoder, anchors
         )
-        self.factors = nn.ModuleDict(
-            {site.name: self._new_factor(site, config.flow) for site in graph.latents}
-        )
+        self._readers: dict[str, Reader] = {}
+        self.factors = nn.ModuleDict()
+        for site in graph.latents:
+            self._readers[site.name], self.factors[site.name] = self._new_factor(site)
 
-    def _new_factor(self, site: Site, config: FlowConfig) -> ConditionalFlow:
-        seen = self.encoder.summary_sizes[site.hierarchy - 1 :]
-        n_summary = sum(seen)
-        n_context = n_summary + len(seen) * self.encoder.embedding_size
-        return ConditionalFlow(self._links[site.name].size, n_summary, n_context, config)
+    def _new_factor(self, site: Site) -> tuple[Reader, Factor]:
+        """The factor of a site, and what it reads; componentwise where components are known."""
+        link, flow = self._links[site.name], self.config.flow
+        by_component = self.config.encoder.by_component
+        if by_component and self._is_simplex(site):
+            sticks = StickReader(self.encoder, site.hierarchy, link)
+            return sticks, ComponentFactor(sticks.sizes, flow)
+        if by_component and self._has_rows(site):
+            rows = self._row_reader(site, link.size // self._n_anchors)
+            return rows, ComponentFactor(rows.sizes, flow)
+        kind = CommonReader if by_component else WholeReader
+        plain = kind(self.encoder, site.hierarchy)
+        return plain, ConditionalFlow(link.size, plain.n_summary, plain.n_context, flow)
 
-    def _factor_of(self, site: Site) -> ConditionalFlow:
-        return cast(ConditionalFlow, self.factors[site.name])
+    def _row_reader(self, site: Site, n: int) -> ComponentReader:
+        like_data = site.event_shape[1:] == self.graph.observed.event_shape
+        located = like_data and n == self.graph.observed.event_size
+        return ComponentReader(self.encoder, site.hierarchy, n, located=located)
+
+    def _is_simplex(self, site: Site) -> bool:
+        simplex = isinstance(element_support(site.support), type(constraints.simplex))
+        return simplex and site.event_shape == (self._n_anchors,) and self._n_anchors > 1
+
+    def _has_rows(self, site: Site) -> bool:
+        """Whether events have one row a component, on a support of its own."""
+        inner = element_support(site.support).event_dim < len(site.event_shape)
+        return inner and site.event_shape[0] == self._n_anchors
+
+    def _factor_of(self, site: Site) -> Factor:
+        return cast(Factor, self.factors[site.name])
+
+    def _read(self, site: Site, encodings: Sequence[Encoding]) -> tuple[Tensor, Tensor]:
+        """Summary and context of a site's factor."""
+        return self._readers[site.name](encodings[site.hierarchy - 1 :])
 
     def encode(self, data: Observation) -> tuple[Encoding, ...]:
         """Encodings of hierarchy 1, 2, ... of ``data`` (batch, *plates, *event)."""
@@ -89,9 +130,9 @@ class Adavi(VariationalFamily):
         self, encodings: Sequence[Encoding], data: Observation, *, affine_only: bool = False
     ) -> MeanFieldPosterior:
         """Independent factors for these encodings; ``data`` gives plates and masks."""
-        flows = {}
+        flows: dict[str, ConditionedFlow | ConditionedComponents] = {}
         for site in self.graph.latents:
-            summary, context = _seen_from(encodings, site.hierarchy)
+            summary, context = self._read(site, encodings)
             factor = self._factor_of(site)
             flows[site.name] = factor(summary, context, affine_only=affine_only)
         return MeanFieldPosterior(self.graph, self._links, flows, data)
@@ -112,7 +153,7 @@ class Adavi(VariationalFamily):
             summaries, targets = [], []
             for (latents, data), encodings in zip(simulations, encoded, strict=True):
                 mask = data.mask_at(site.hierarchy)
-                summaries.append(_seen_from(encodings, site.hierarchy)[0][mask])
+                summaries.append(self._read(site, encodings)[0][mask])
                 targets.append(self._links[site.name].inverse(latents[site.name])[mask])
             self._factor_of(site).start(torch.cat(summaries), torch.cat(targets))
         self.has_started.fill_(True)
@@ -156,7 +197,7 @@ class MeanFieldPosterior(ConditionedFamily):
 
     graph: ModelGraph
     links: dict[str, Link]
-    flows: dict[str, ConditionedFlow]
+    flows: dict[str, ConditionedFlow | ConditionedComponents]
     data: Observation
 
     def rsample(self, n_draws: int) -> Draws:
@@ -187,20 +228,3 @@ class MeanFieldPosterior(ConditionedFamily):
 
     def _sum(self, log_prob: Tensor, site: Site) -> Tensor:
         return self.data.sum_present(log_prob, site.hierarchy)
-
-
-def _seen_from(encodings: Sequence[Encoding], hierarchy: int) -> tuple[Tensor, Tensor]:
-    """Summaries and whole context of one hierarchy and all above, side by side."""
-    own = encodings[hierarchy - 1 :]
-    shape = own[0].summary.shape[:-1]
-    summaries = [_broadcast(e.summary, shape) for e in own]
-    embeddings = [_broadcast(e.embedding, shape) for e in own]
-    summary = torch.cat(summaries, -1)
-    return summary, torch.cat([summary, *embeddings], -1)
-
-
-def _broadcast(tensor: Tensor, shape: torch.Size) -> Tensor:
-    """(batch, *outer, k) to (batch, *outer, *inner, k)."""
-    missing = len(shape) + 1 - tensor.dim()
-    lead, width = tensor.shape[:-1], tensor.shape[-1]
-    return tensor.reshape(*lead, *(1,) * missing, width).expand(*shape, width)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from neuroparcel.brain.connectome import Cohort
-from neuroparcel.brain.features import to_sphere
+from neuroparcel.brain.features import to_sphere, to_strength
 from neuroparcel.errors import ConnectomeError, NeuroparcelError, OptionError
 from neuroparcel.io.cells import make_cell
 from neuroparcel.io.layout import CohortFiles, Recording
@@ -84,6 +84,7 @@ def load_cohort(
     shape = (len(subjects), len(sessions), recipe.region.n_vertices, len(recipe.feature_names))
     profiles = np.zeros(shape, dtype=np.float32)
     valid = np.zeros(shape[:3], dtype=bool)
+    strength = np.zeros(shape[:3], dtype=np.float32) if recipe.features.signed else None
     warnings: dict[int, tuple[str, ...]] = {}
     n_done = 0
 
@@ -93,7 +94,9 @@ def load_cohort(
         if outcome.value is not None:
             subject, session, _ = tasks[outcome.number]
             cell = (subjects.index(subject), sessions.index(session))
-            profiles[cell], valid[cell], warnings[outcome.number] = outcome.value
+            profiles[cell], valid[cell], found, warnings[outcome.number] = outcome.value
+            if strength is not None:
+                strength[cell] = found
         if progress:
             progress(n_done, len(tasks))
 
@@ -111,7 +114,7 @@ def load_cohort(
         raise refusal(failed, len(tasks))
     lines = [line for number in sorted(warnings) for line in warnings[number]]
     lines += [f"subject {who}, session {when} was left out: {why}" for who, when, why in failed]
-    cohort, dropped = _without_empty(subjects, sessions, profiles, valid, recipe)
+    cohort, dropped = _without_empty(subjects, sessions, profiles, valid, strength, recipe)
     return cohort, (*lines, *dropped)
 
 
@@ -131,11 +134,25 @@ def refusal(
 
 def _profiles(
     recipe: Recipe, recordings: Sequence[Recording]
-) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
-    """Profiles of a session, where they are valid, and warnings."""
+) -> tuple[FloatArray, BoolArray, FloatArray | None, tuple[str, ...]]:
+    """Profiles of a session, where they are valid, their strength if signed, and warnings."""
     cell = make_cell(recordings, recipe)
     profiles, alive = to_sphere(cell.values, recipe.features)
-    return profiles, alive, cell.warnings
+    n_flat = int((np.isfinite(cell.values).any(axis=1) & ~alive).sum())
+    flat = flat_warning(recordings[0].subject, recordings[0].session, n_flat)
+    signed = recipe.features.signed
+    strength = to_strength(cell.values, alive, recipe.features) if signed else None
+    return profiles, alive, strength, (*cell.warnings, *flat)
+
+
+def flat_warning(subject: str, session: str, n_flat: int) -> tuple[str, ...]:
+    """A line on vertices that have numbers but no signed profile, if there are any."""
+    if not n_flat:
+        return ()
+    return (
+        f"subject {subject}, session {session}: {n_flat} vertices with the same number in all "
+        "features have no signed profile and are masked.",
+    )
 
 
 def _without_empty(
@@ -143,6 +160,7 @@ def _without_empty(
     sessions: Sequence[str],
     profiles: FloatArray,
     valid: BoolArray,
+    strength: FloatArray | None,
     recipe: Recipe,
 ) -> tuple[Cohort, list[str]]:
     """The cohort of the subjects that have any profile, and a line for each that has none."""
@@ -150,8 +168,16 @@ def _without_empty(
     kept = tuple(subjects[row] for row in rows.tolist())
     if len(kept) < len(subjects):
         profiles, valid = profiles[rows], valid[rows]
+        strength = None if strength is None else strength[rows]
     cohort = Cohort(
-        kept, tuple(sessions), profiles, valid, recipe.region.axis, recipe.feature_names
+        kept,
+        tuple(sessions),
+        profiles,
+        valid,
+        recipe.region.axis,
+        recipe.feature_names,
+        recipe.features.signed,
+        strength,
     )
     lost = [subject for subject in subjects if subject not in kept]
     return cohort, [f"subject {subject} has no session left and was left out." for subject in lost]

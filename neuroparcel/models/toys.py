@@ -208,5 +208,5 @@ def toy_networks(
             session = dist.Normal(subject_networks, log_sigma.exp().unsqueeze(-1)).to_event(2)
             session_networks = pyro.sample("session_networks", session)
             with pyro.plate("vertex", n_vertices, dim=-1):
-                profile = GaussianMixture(weights, session_networks, log_kappa.exp())
+                profile = GaussianMixture(weights, session_networks, log_kappa.exp().unsqueeze(-1))
                 return pyro.sample("profiles", profile, obs=profiles)

@@ -168,6 +168,9 @@ class PMA(nn.Module):
 class SetTransformer(nn.Module):
     """Permutation-invariant summary of a set: linear, ISABs, PMA, linear.
 
+    Beside the learnt seed, more queries may ask the set: elements of another kind (the
+    anchors of a mixture), embedded as its own elements are and added to the seed.
+
     Parameters
     ----------
     n_features : int
@@ -196,26 +199,35 @@ class SetTransformer(nn.Module):
         self.readout = nn.Linear(size, size)
         self.chunk_size = chunk_size
 
-    def forward(self, elements: Tensor, mask: Tensor) -> Tensor:
-        """(..., n, n_features) with mask (..., n) to (..., size)."""
+    def forward(self, elements: Tensor, mask: Tensor, asking: Tensor | None = None) -> Tensor:
+        """(..., n, n_features) with mask (..., n) to (..., size).
+
+        With ``asking`` (m, n_features) to (..., (1 + m) * size): the seed's, then theirs.
+        """
         flat = elements.reshape(-1, *elements.shape[-2:])
         flat_mask = mask.reshape(-1, mask.shape[-1])
+        seeds = self._seeds(asking)
         summarise = self._whole if mask.numel() <= self.chunk_size else self._streamed
-        return self.readout(summarise(flat, flat_mask)).reshape(*mask.shape[:-1], -1)
+        return self.readout(summarise(flat, flat_mask, seeds)).reshape(*mask.shape[:-1], -1)
 
-    def _whole(self, elements: Tensor, mask: Tensor) -> Tensor:
+    def _seeds(self, asking: Tensor | None) -> Tensor:
+        if asking is None:
+            return self.pool.seed
+        return torch.cat([self.pool.seed, self.pool.seed + self.embed(asking)])
+
+    def _whole(self, elements: Tensor, mask: Tensor, seeds: Tensor) -> Tensor:
         hidden = self.embed(elements)
         for block in self.blocks:
             hidden = block(hidden, mask)
-        return self.pool(hidden, mask)
+        return self.pool.block.gather(seeds, hidden, mask)
 
     @torch.compiler.disable
-    def _streamed(self, elements: Tensor, mask: Tensor) -> Tensor:
+    def _streamed(self, elements: Tensor, mask: Tensor, seeds: Tensor) -> Tensor:
         pieces = chunks(elements, never_empty(mask), self.chunk_size)
         summaries: list[Tensor] = []
         for block in self._isabs():
             summaries.append(self._gather(block.gather, block.inducing, summaries, pieces))
-        return self._gather(self.pool.block, self.pool.seed, summaries, pieces).squeeze(-2)
+        return self._gather(self.pool.block, seeds, summaries, pieces)
 
     def _gather(
         self, attention: MAB, queries: Tensor, summaries: Sequence[Tensor], pieces: Chunks

@@ -140,12 +140,12 @@ class ConditionalFlow(nn.Module):
         self.register_buffer("centre", torch.zeros(n))
         self.register_buffer("log_unit", torch.zeros(n))
         self.shift_linear, self.scale_linear = nn.Linear(n_summary, n), nn.Linear(n_summary, n)
-        self.shift_network = _network(n_context, config.hidden, n)
-        self.scale_network = _network(n_context, config.hidden, n)
+        self.shift_network = network(n_context, config.hidden, n)
+        self.scale_network = network(n_context, config.hidden, n)
         self.couplings = nn.ModuleList(_couplings(n, n_context, config))
         self.mixing_network: nn.Sequential | None = None
         if config.affine == "triangular" and n > 1:
-            self.mixing_network = _network(n_context, config.hidden, n * (n - 1) // 2)
+            self.mixing_network = network(n_context, config.hidden, n * (n - 1) // 2)
         for module in (self.shift_linear, self.scale_linear):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
@@ -216,7 +216,8 @@ def _identity(transform: LazyTransform) -> LazyTransform:
     return transform
 
 
-def _network(n_inputs: int, hidden: int, n_outputs: int) -> nn.Sequential:
+def network(n_inputs: int, hidden: int, n_outputs: int) -> nn.Sequential:
+    """One hidden layer, and a last one that starts at zero."""
     last = nn.Linear(hidden, n_outputs)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)

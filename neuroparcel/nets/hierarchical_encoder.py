@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -14,7 +15,10 @@ from neuroparcel.graph.observation import Observation
 from neuroparcel.nets.attention import SetTransformer
 from neuroparcel.nets.chunked import CHUNK_SIZE, over_sets
 from neuroparcel.nets.clustering import ClusteredMoments
+from neuroparcel.nets.component_attention import ComponentwiseTransformer
+from neuroparcel.nets.component_layout import ComponentLayout
 from neuroparcel.nets.quantiles import MomentsAndQuantiles
+from neuroparcel.nets.subsets import evenly_drawn
 from neuroparcel.nets.summaries import AnchoredMoments, Moments, SetSummary, Standardise, Units
 
 
@@ -27,7 +31,8 @@ class Encoding:
     summary : Tensor, shape (batch, *plates, n_summary)
         Standardised plain summaries (the residual path).
     embedding : Tensor, shape (batch, *plates, size)
-        From the set transformer.
+        From the set transformer. By component, ``(1 + component) * size`` wide: that of
+        the set as a whole, then one a component.
     """
 
     summary: Tensor
@@ -58,6 +63,13 @@ class EncoderConfig:
         Run the attention in bfloat16, for accelerators that are fast at it; encodings
         keep the data's dtype and the plain summaries its precision. Double precision
         is left as it is.
+    by_component : bool
+        The components that the anchors stand for are described one by one, by weights
+        that they share: the number of weights then grows with the anchors alone. For
+        models whose events have one row a component.
+    max_attended : int, optional
+        Elements of one observed set that the set transformer reads, at most: of more, as
+        many at equal steps. The plain summaries, which carry the precision, read all.
     """
 
     size: int = 32
@@ -71,8 +83,15 @@ class EncoderConfig:
     n_quantiles: int = 5
     chunk_size: int = CHUNK_SIZE
     mixed_precision: bool = False
+    by_component: bool = False
+    max_attended: int | None = None
 
     def __post_init__(self) -> None:
+        if self.max_attended is not None and self.max_attended < 1:
+            raise OptionError(
+                f"max_attended must be at least 1 element, not {self.max_attended}.",
+                "Give some thousands, or None to read all.",
+            )
         if self.chunk_size < 1:
             raise OptionError(
                 f"chunk_size must be at least 1 element, not {self.chunk_size}.",
@@ -101,23 +120,29 @@ class HierarchicalEncoder(nn.Module):
     ) -> None:
         super().__init__()
         first = _first_summary(n_features, config, anchors)
+        self.layouts = _layouts(n_features, n_plates, anchors) if config.by_component else ()
         summaries = [first]
-        transformers = [_transformer(n_features, config)]
-        for _ in range(n_plates - 1):
+        transformers: list[nn.Module] = [_transformer(n_features, config)]
+        for level in range(n_plates - 1):
             below = summaries[-1].n_outputs
             summaries.append(Moments(below, first.block_sizes, config.chunk_size))
-            transformers.append(_transformer(below + config.size, config))
+            layout = self.layouts[level] if self.layouts else None
+            transformers.append(_upper_transformer(below, config, layout))
         # Anchors are in the units of the data, which then have to stay.
         shared = config.n_components is not None
         self.units = None if anchors is not None else Units(n_features, shared=shared)
         self.summaries = nn.ModuleList(summaries)
         self.transformers = nn.ModuleList(transformers)
-        self.standardise = nn.ModuleList(Standardise(s.n_outputs) for s in summaries)
+        self.standardise = nn.ModuleList(
+            Standardise(s.n_outputs, *(_shared_constants(self.layouts[i]) if self.layouts else ()))
+            for i, s in enumerate(summaries)
+        )
         self.summary_sizes = tuple(s.n_outputs for s in summaries)
         self.block_sizes = first.block_sizes
         self.embedding_size = config.size
+        self.n_embeddings = 1 + (len(self.layouts[0].components) if self.layouts else 0)
         self.n_components = config.n_components
-        self.chunk_size = config.chunk_size
+        self.chunk_size, self.max_attended = config.chunk_size, config.max_attended
         self.mixed_precision = config.mixed_precision
 
     def forward(self, data: Observation) -> tuple[Encoding, ...]:
@@ -152,9 +177,29 @@ class HierarchicalEncoder(nn.Module):
         return over_sets(self.summaries[level], defined, mask, self.chunk_size)
 
     def _attend(self, level: int, tokens: Tensor, mask: Tensor) -> Tensor:
+        attend: Callable[..., Tensor] = self.transformers[level]
+        if level == 0 and self.max_attended is not None:
+            tokens, mask = evenly_drawn(tokens, mask, self.max_attended)
+        if level == 0 and self.layouts:
+            attend = partial(attend, asking=self.anchors)
         with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self.mixed_precision):
-            embedding = over_sets(self.transformers[level], tokens, mask, self.chunk_size)
+            embedding = over_sets(attend, tokens, mask, self.chunk_size)
         return embedding.to(tokens.dtype)
+
+    @property
+    def anchors(self) -> Tensor:
+        """Shape (anchor, feature); of an encoder that has them."""
+        return cast(AnchoredMoments, self.summaries[0]).anchors
+
+    @property
+    def standard_anchors(self) -> Tensor:
+        """Anchors around their mean, in units of their own spread."""
+        deviation = self.anchors - self.anchors.mean(0)
+        return deviation / (deviation.square().mean().sqrt() + 1e-12)
+
+    def unstandardised(self, summary: Tensor, level: int) -> Tensor:
+        """A summary (..., n_summary) as it was before it was standardised."""
+        return cast(Standardise, self.standardise[level]).inverse(summary)
 
     @torch.no_grad()
     def measure(self, batches: Sequence[Observation]) -> None:
@@ -201,6 +246,39 @@ def _first_summary(n_features: int, config: EncoderConfig, anchors: Tensor | Non
         return Moments(n_features, (n_features,), config.chunk_size)
     return AnchoredMoments(
         anchors, config.temperature, config.n_steps, config.pseudo_count, config.chunk_size
+    )
+
+
+def _layouts(n_features: int, n_plates: int, anchors: Tensor | None) -> tuple[ComponentLayout, ...]:
+    """Of the summaries of every hierarchy."""
+    if anchors is None:
+        raise OptionError(
+            "components can only be described one by one where anchors fix them.",
+            "Give anchors, or leave by_component False.",
+        )
+    layouts = [ComponentLayout.anchored(len(anchors), n_features)]
+    for _ in range(n_plates - 1):
+        layouts.append(layouts[-1].above())
+    return tuple(layouts)
+
+
+def _shared_constants(layout: ComponentLayout) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Means have one unit; each scalar has one law, so that components can be compared."""
+    return (layout.means,), layout.scalars
+
+
+def _upper_transformer(
+    n_summary: int, config: EncoderConfig, layout: ComponentLayout | None
+) -> nn.Module:
+    if layout is None:
+        return _transformer(n_summary + config.size, config)
+    return ComponentwiseTransformer(
+        layout,
+        config.size,
+        config.n_heads,
+        config.n_blocks,
+        config.n_inducing,
+        config.chunk_size,
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 _ALPHAS = np.logspace(-2, 4, 13)
 _MAX_ROWS = 4000
 _MEAN_LOG_ABS_NORMAL = -0.6352  # E log |z| for z ~ N(0, 1)
+_FEW_ALPHA = 1.0  # ridge strength for a handful of summaries and many rows
 
 
 @torch.no_grad()
@@ -37,6 +38,26 @@ def linear_start(
     floor = 1e-3 * y.std(0) + np.finfo(np.float32).tiny
     sizes = np.log(np.maximum(residual, floor)) - _MEAN_LOG_ABS_NORMAL
     _assign(log_scale, RidgeCV(_ALPHAS).fit(x, sizes))
+
+
+@torch.no_grad()
+def coordinate_start(summaries: Tensor, targets: Tensor) -> Tensor:
+    """Ridge regression of each coordinate on its own few summaries, without an intercept.
+
+    Parameters
+    ----------
+    summaries : Tensor, shape (row, n_summary, n), standardised
+    targets : Tensor, shape (row, n), standardised
+
+    Returns
+    -------
+    Tensor, shape (n_summary, n)
+    """
+    x, y = summaries.double(), targets.double()
+    gram = torch.einsum("rin,rjn->nij", x, x)
+    gram = gram + _FEW_ALPHA * torch.eye(gram.shape[-1]).to(gram)
+    weights = torch.linalg.solve(gram, torch.einsum("rin,rn->ni", x, y))
+    return weights.t().to(targets)
 
 
 def _assign(layer: nn.Linear, fit: RidgeCV) -> None:

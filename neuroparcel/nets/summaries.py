@@ -7,6 +7,7 @@ averages are handed on as they are; attention adds what they miss.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -124,23 +125,25 @@ class AnchoredMoments(SetSummary):
         self.chunk_size = chunk_size
         n_anchors, n_features = anchors.shape
         self.block_sizes = (n_features,) * n_anchors
-        self.n_outputs = n_anchors * n_features + 2 * n_anchors + 1
+        self.n_outputs = n_anchors * n_features + 2 * n_anchors + 2
 
     def forward(self, elements: Tensor, mask: Tensor) -> Tensor:
         """(..., n, feature) with mask (..., n) to (..., n_outputs).
 
         Output: the means, anchor by anchor; log share and log spread of each
-        anchor; log size of the set.
+        anchor; log spread around all of them; log size of the set.
         """
         pieces = chunks(elements, mask, self.chunk_size)
         means = self.anchors.expand(*mask.shape[:-1], *self.anchors.shape)
         for _ in range(self.n_steps):
             means = self._update(*summed(partial(self._collect, means), pieces))
         mass, scatter = summed(partial(self._scatter, means), pieces)
-        spread = scatter / (mass.clamp_min(1e-3) * elements.shape[-1])
         count = mask.sum(-1, keepdim=True).clamp_min(1).to(elements.dtype)
+        spread = scatter / (mass.clamp_min(1e-3) * elements.shape[-1])
+        pooled = scatter.sum(-1, keepdim=True) / (count * elements.shape[-1])
         share = ((mass + 1) / (count + mass.shape[-1])).log()
-        return torch.cat([means.flatten(-2), share, 0.5 * _log(spread), count.log()], -1)
+        spreads = [0.5 * _log(spread), 0.5 * _log(pooled)]
+        return torch.cat([means.flatten(-2), share, *spreads, count.log()], -1)
 
     def _collect(self, means: Tensor, elements: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Mass (..., anchor) and weighted sum (..., anchor, feature) of the elements."""
@@ -168,13 +171,27 @@ class Standardise(nn.Module):
 
     The constants are measured once, on the first training data, and travel with
     the weights.
+
+    Parameters
+    ----------
+    n_features : int
+    one_scale : sequence of Tensor of int
+        Places of features that have one variance, in turn.
+    one_law : sequence of Tensor of int
+        Places of features that have one mean and one variance.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, n_features: int) -> None:
+    def __init__(
+        self,
+        n_features: int,
+        one_scale: Sequence[Tensor] = (),
+        one_law: Sequence[Tensor] = (),
+    ) -> None:
         super().__init__()
+        self.one_scale, self.one_law = tuple(one_scale), tuple(one_law)
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))
 
@@ -183,6 +200,10 @@ class Standardise(nn.Module):
         """Set the constants from ``features`` (sample, n_features), NaN ignored."""
         mean = features.nanmean(0)
         variance = (features - mean).square().nanmean(0)
+        for places in self.one_law:
+            mean[places], variance[places] = _pooled(mean[places], variance[places])
+        for places in self.one_scale:
+            variance[places] = variance[places].nanmean()
         self.mean.copy_(torch.nan_to_num(mean))
         # What never varied in training (the size of a set, say) could teach nothing, and is
         # left out: with sets of another size it would lead the networks astray.
@@ -192,6 +213,11 @@ class Standardise(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(..., n_features) standardised."""
         return torch.nan_to_num((features - self.mean) / self.scale)
+
+    def inverse(self, features: Tensor) -> Tensor:
+        """Back from standardised; what never varied is its mean."""
+        scale = torch.where(self.scale.isinf(), 0.0, self.scale)
+        return features * scale + self.mean
 
 
 class Units(nn.Module):
@@ -241,6 +267,12 @@ class Units(nn.Module):
 def _total(elements: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
     """Sum over the observed elements, (..., n, feature) to (..., feature)."""
     return ((mask.unsqueeze(-1) * elements).sum(-2),)
+
+
+def _pooled(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of all features together, NaN ignored."""
+    mean = means.nanmean()
+    return mean, (variances + (means - mean).square()).nanmean()
 
 
 def _closeness(elements: Tensor, means: Tensor) -> Tensor:

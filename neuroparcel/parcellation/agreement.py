@@ -6,35 +6,54 @@ from collections.abc import Sequence
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
+from torch import Tensor
 
 from neuroparcel.graph.observation import Observation
-from neuroparcel.inference.posterior import AmortizedPosterior
-from neuroparcel.nets.hierarchical_encoder import Encoding
+from neuroparcel.parcellation.label_model import LabelModel
 from neuroparcel.parcellation.labels import soft_labels
+from neuroparcel.parcellation.networks import TrainedNetworks
 
 
 def single_session_labels(
-    posterior: AmortizedPosterior, data: Observation, population: Encoding, seed: int = 0
+    networks: TrainedNetworks,
+    data: Observation,
+    labels: LabelModel | None = None,
+    strength: Tensor | None = None,
+    seed: int = 0,
 ) -> np.ndarray:
-    """Hard labels of each session made from that session alone, the population kept.
+    """Soft labels of each session made from that session alone, the population kept.
 
     Labels of a joint fit would agree across sessions because they share a subject.
 
+    Parameters
+    ----------
+    networks : TrainedNetworks
+    data : Observation, (1, subject, session, vertex, component)
+    labels : LabelModel, optional
+    strength : Tensor, shape (subject, session, vertex), optional
+
     Returns
     -------
-    ndarray of int, shape (subject, session, vertex)
-        From 1; 0 where there is no data.
+    ndarray, shape (subject, session, vertex, network)
+        NaN where there is no data.
     """
     columns = []
     for column in range(data.mask.shape[2]):
         one = Observation(
             data.values[:, :, column : column + 1], data.mask[:, :, column : column + 1]
         )
-        _, _, session = soft_labels(posterior(one, population), seed=seed)
-        has_data = ~np.isnan(session[:, 0]).any(-1)
-        labels = np.where(has_data, np.nan_to_num(session[:, 0]).argmax(-1) + 1, 0)
-        columns.append(labels)
+        own = None if strength is None else strength[:, column : column + 1]
+        _, _, session = soft_labels(
+            networks(one, own), networks.model, labels, strength=own, seed=seed
+        )
+        columns.append(session[:, 0])
     return np.stack(columns, 1)
+
+
+def hard_labels(soft: np.ndarray) -> np.ndarray:
+    """Most probable network from 1, of soft labels (..., network); 0 where there is no data."""
+    has_data = ~np.isnan(soft).any(-1)
+    return np.where(has_data, np.nan_to_num(soft).argmax(-1) + 1, 0)
 
 
 def session_agreement(labels: np.ndarray) -> dict[str, float]:

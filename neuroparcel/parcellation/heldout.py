@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from neuroparcel.distributions.mixture import GaussianMixture
+from neuroparcel.distributions.mixture import GaussianMixture, LocationMixture
+from neuroparcel.distributions.vmf_mixture import VonMisesFisherMixture
+from neuroparcel.distributions.von_mises_fisher import concentration_of
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.trace import seeded
-from neuroparcel.inference.posterior import AmortizedPosterior
-from neuroparcel.nets.hierarchical_encoder import Encoding
+from neuroparcel.models.choices import L_NORMAL
+from neuroparcel.models.mshbm import MSHBM
+from neuroparcel.parcellation.label_model import LabelModel
+from neuroparcel.parcellation.networks import TrainedNetworks
 
 _SHARE = 0.2
 _N_DRAWS = 32
@@ -29,7 +35,7 @@ class HeldOutDensity:
     model : float
         Under the posterior given the other vertices.
     kmeans : float
-        Under one Gaussian mixture around the pooled k-means clusters.
+        Under one mixture, of the model's emission, around the pooled k-means clusters.
     session_kmeans : float
         Under a mixture for each session by itself, around k-means clusters of its own
         that start at the pooled ones: no sharing between subjects or sessions, and no
@@ -47,47 +53,68 @@ class HeldOutDensity:
 
 
 def heldout_density(
-    posterior: AmortizedPosterior,
+    networks: TrainedNetworks,
     data: Observation,
     clusters: np.ndarray,
-    *,
-    population: Encoding | None = None,
+    strength: Tensor | None = None,
+    labels: LabelModel | None = None,
     seed: int = 0,
 ) -> HeldOutDensity:
     """Hold out a fifth of each session's vertices and predict them from the others.
 
     The held-out vertices are hidden from the inference of subject and session
-    networks; training has seen them, and so has a kept ``population``.
+    networks; training has seen them, and so has the population that is kept.
 
     Parameters
     ----------
-    posterior : AmortizedPosterior
+    networks : TrainedNetworks
     data : Observation, (1, subject, session, vertex, component)
     clusters : ndarray of int, shape (subject, session, vertex)
         K-means labels from 1; 0 where there is no data.
-    population : Encoding, optional
-        Kept population, as in :meth:`AmortizedPosterior.__call__`.
+    strength : Tensor, shape (subject, session, vertex), optional
+    labels : LabelModel, optional
+        Whose vertex-wise prior takes the place of the mixture weights; training has seen the
+        held-out vertices for it, too.
     seed : int
     """
     with seeded(seed):
         hidden = (torch.rand(data.mask.shape) < _SHARE).to(data.mask.device) & data.mask
     seen = Observation(data.values, data.mask & ~hidden)
-    sample = posterior(seen, population).sample(_N_DRAWS, seed)
+    draws = networks(seen, strength).sample(_N_DRAWS, seed)
+    latents = ({site: value[i] for site, value in draws.items()} for i in range(_N_DRAWS))
+    log_prior = None if labels is None else labels.prior.log()
     values = data.values[0][hidden[0]]
     densities = torch.stack(
-        [_mixture(sample, i).log_prob(data.values[0])[hidden[0]] for i in range(_N_DRAWS)]
+        [_log_prob(networks.model, one, data.values[0], log_prior)[hidden[0]] for one in latents]
     )
     model = (torch.logsumexp(densities, 0) - math.log(_N_DRAWS)).mean()
     label = torch.as_tensor(clusters, device=values.device).long()[None] - 1
-    pooled = _fit_mixture(data.values[seen.mask], label[seen.mask], int(clusters.max()))
+    n_clusters = networks.model.n_networks
+    is_gaussian = networks.model.emission == L_NORMAL
+    fit_mixture = _gaussian_mixture if is_gaussian else _directional_mixture
+    pooled = fit_mixture(data.values[seen.mask], label[seen.mask], n_clusters)
     return HeldOutDensity(
         model=float(model),
         kmeans=float(pooled.log_prob(values).mean()),
-        session_kmeans=_session_kmeans(seen, hidden, pooled.locs),
+        session_kmeans=_session_kmeans(seen, hidden, pooled.locs, fit_mixture),
     )
 
 
-def _session_kmeans(seen: Observation, hidden: Tensor, centres: Tensor) -> float:
+def _log_prob(
+    model: MSHBM, latents: dict[str, Tensor], values: Tensor, log_prior: Tensor | None
+) -> Tensor:
+    """Log density of profiles (subject, session, vertex), with a prior of their own or none."""
+    if log_prior is None:
+        return model.mixture(latents).log_prob(values)
+    return torch.logsumexp(model.component_log_prob(values, latents) + log_prior, -1)
+
+
+_FitMixture: TypeAlias = Callable[[Tensor, Tensor, int], LocationMixture]
+
+
+def _session_kmeans(
+    seen: Observation, hidden: Tensor, centres: Tensor, fit_mixture: _FitMixture
+) -> float:
     start = centres.cpu().numpy()
     densities = []
     for subject, session in seen.mask_at(1)[0].nonzero().tolist():
@@ -97,25 +124,29 @@ def _session_kmeans(seen: Observation, hidden: Tensor, centres: Tensor) -> float
             continue
         fit = KMeans(len(start), init=start, n_init=1).fit(values[known.cpu()].numpy())
         label = torch.from_numpy(fit.labels_).long()
-        mixture = _fit_mixture(values[known.cpu()], label, len(start))
+        mixture = fit_mixture(values[known.cpu()], label, len(start))
         densities.append(mixture.log_prob(values[unknown.cpu()]))
     return float(torch.cat(densities).mean()) if densities else math.nan
 
 
-def _fit_mixture(values: Tensor, label: Tensor, n_clusters: int) -> GaussianMixture:
-    """Gaussian mixture of clusters: their means and shares, one scale."""
-    one_hot = torch.nn.functional.one_hot(label, n_clusters).to(values)
-    count = one_hot.sum(0)
-    centres = (one_hot.T @ values) / count.clamp_min(1).unsqueeze(-1)
+def _gaussian_mixture(values: Tensor, label: Tensor, n_clusters: int) -> LocationMixture:
+    """Mixture of clusters: their means and shares, one scale."""
+    centres, weights = _centres_and_weights(values, label, n_clusters)
     scale = (values - centres[label]).square().mean().sqrt()
-    weights = (count + 1) / (count + 1).sum()
     return GaussianMixture(weights, centres, scale, validate_args=False)
 
 
-def _mixture(sample: dict[str, Tensor], draw: int) -> GaussianMixture:
-    return GaussianMixture(
-        sample["mixture_weights"][draw],
-        sample["session_networks"][draw].unsqueeze(-3),
-        sample["log_kappa"][draw].exp(),
-        validate_args=False,
-    )
+def _directional_mixture(values: Tensor, label: Tensor, n_clusters: int) -> LocationMixture:
+    """Mixture of clusters: their mean directions and shares, one concentration."""
+    centres, weights = _centres_and_weights(values, label, n_clusters)
+    directions = torch.nn.functional.normalize(centres, dim=-1)
+    length = (values * directions[label]).sum(-1).mean().clamp(0, 1)
+    concentration = concentration_of(length, values.shape[-1])
+    return VonMisesFisherMixture(weights, directions, concentration, validate_args=False)
+
+
+def _centres_and_weights(values: Tensor, label: Tensor, n_clusters: int) -> tuple[Tensor, Tensor]:
+    one_hot = torch.nn.functional.one_hot(label, n_clusters).to(values)
+    count = one_hot.sum(0)
+    centres = (one_hot.T @ values) / count.clamp_min(1).unsqueeze(-1)
+    return centres, (count + 1) / (count + 1).sum()

@@ -1,12 +1,13 @@
-r"""Soft labels from the posterior of an MS-HBM.
+r"""Soft labels from the networks of a cohort.
 
-Given a session's networks :math:`m_l`, the scale :math:`\kappa` and the weights
-:math:`\pi`, a vertex with link coordinates :math:`y` belongs to network ``l`` with
+In the paper's model, given a session's networks :math:`m_l`, the scale :math:`\kappa` and the
+weights :math:`\pi`, a vertex with link coordinates :math:`y` belongs to network ``l`` with
 
 .. math:: p(l \mid y) \propto \pi_l \exp(-\|y - m_l\|^2 / (2 \kappa^2)),
 
 and a label is the posterior mean of that. (ADAVI's eq. E.13 leaves out the
-factor :math:`1 / (2 \kappa^2)`; eq. E.14 is the rest.)
+factor :math:`1 / (2 \kappa^2)`; eq. E.14 is the rest.) With a label model
+(:mod:`.label_model`) the expected evidence is weighted, and the prior is the vertex's own.
 """
 
 from __future__ import annotations
@@ -19,29 +20,42 @@ from torch import Tensor
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import CohortParcellation
-from neuroparcel.distributions.mixture import isotropic_log_prob
 from neuroparcel.errors import OptionError
-from neuroparcel.inference.posterior import Posterior
+from neuroparcel.models.mshbm import MSHBM
+from neuroparcel.parcellation.label_model import LabelModel
+from neuroparcel.parcellation.networks import CohortNetworks
 
 EVIDENCE = ("mean", "product")
 _N_DRAWS = 64
 
 
 def soft_labels(
-    posterior: Posterior, *, evidence: str = "mean", n_draws: int = _N_DRAWS, seed: int = 0
+    networks: CohortNetworks,
+    model: MSHBM,
+    labels: LabelModel | None = None,
+    *,
+    strength: Tensor | None = None,
+    evidence: str = "mean",
+    n_draws: int = _N_DRAWS,
+    seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Label probabilities at the three levels.
 
     Parameters
     ----------
-    posterior : Posterior
-        Of an :class:`~neuroparcel.models.mshbm.MSHBM`.
+    networks : CohortNetworks
+    model : MSHBM
+        That they are the networks of.
+    labels : LabelModel, optional
+        By default the paper's: global mixture weights, evidence at its face value.
+    strength : Tensor, shape (subject, session, vertex), optional
+        Signal strength, for a label model.
     evidence : {"mean", "product"}
         How a subject's sessions become its label: the mean of the sessions'
         labels, or the product of their evidence (one label a vertex, as in Kong
         et al. 2019).
     n_draws : int
-        Posterior draws to average over.
+        Posterior draws to average over, without a label model.
     seed : int
 
     Returns
@@ -56,18 +70,11 @@ def soft_labels(
         raise OptionError(
             f"unknown evidence '{evidence}'.", f"Choose one of {', '.join(EVIDENCE)}."
         )
-    values, mask = posterior.data.values[0], posterior.data.mask[0]
-    n_networks = posterior.template.graph.site("mixture_weights").event_shape[0]
-    session = values.new_zeros(*mask.shape, n_networks)
-    product = values.new_zeros(mask.shape[0], mask.shape[2], n_networks)
-    for draw in _draws(posterior, n_draws, seed):
-        log_evidence = isotropic_log_prob(
-            values, draw["session_networks"].unsqueeze(-3), draw["log_kappa"].exp()
-        )
-        log_weights = draw["mixture_weights"].log()
-        session += torch.softmax(log_evidence + log_weights, -1) / n_draws
-        joint = (log_evidence * mask.unsqueeze(-1)).sum(1) + log_weights
-        product += torch.softmax(joint, -1) / n_draws
+    if labels is None:
+        session, product = _of_draws(networks, model, n_draws, seed)
+    else:
+        session, product = _of_model(networks, labels, strength)
+    mask = networks.data.mask[0]
     session[~mask] = torch.nan
     subject = torch.where(mask.any(1).unsqueeze(-1), product, torch.nan)
     if evidence == "mean":
@@ -77,16 +84,21 @@ def soft_labels(
 
 
 def parcellate(
-    posterior: Posterior,
+    networks: CohortNetworks,
+    model: MSHBM,
     axis: BrainAxis,
     subjects: Sequence[str],
     sessions: Sequence[str],
+    labels: LabelModel | None = None,
     *,
+    strength: Tensor | None = None,
     evidence: str = "mean",
     seed: int = 0,
 ) -> CohortParcellation:
-    """Soft labels of a posterior, with their axis and names: the noun that is written."""
-    population, subject, session = soft_labels(posterior, evidence=evidence, seed=seed)
+    """Soft labels of a cohort, with their axis and names: the noun that is written."""
+    population, subject, session = soft_labels(
+        networks, model, labels, strength=strength, evidence=evidence, seed=seed
+    )
     return CohortParcellation(
         axis=axis,
         networks=tuple(f"Network{i + 1}" for i in range(population.shape[-1])),
@@ -98,7 +110,33 @@ def parcellate(
     )
 
 
-def _draws(posterior: Posterior, n_draws: int, seed: int) -> list[dict[str, Tensor]]:
-    names = ("session_networks", "log_kappa", "mixture_weights")
-    sample = posterior.sample(n_draws, seed)
-    return [{name: sample[name][i] for name in names} for i in range(n_draws)]
+def _of_draws(
+    networks: CohortNetworks, model: MSHBM, n_draws: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Posterior mean labels of sessions, and of subjects by the product of their evidence."""
+    values, mask = networks.data.values[0], networks.data.mask[0]
+    session = values.new_zeros(*mask.shape, model.n_networks)
+    product = values.new_zeros(mask.shape[0], mask.shape[2], model.n_networks)
+    draws = networks.sample(n_draws, seed)
+    for draw in range(n_draws):
+        latents = {site: value[draw] for site, value in draws.items()}
+        log_evidence = model.component_log_prob(values, latents)
+        log_weights = latents["mixture_weights"].log()
+        session += torch.softmax(log_evidence + log_weights, -1) / n_draws
+        joint = (log_evidence * mask.unsqueeze(-1)).sum(1) + log_weights
+        product += torch.softmax(joint, -1) / n_draws
+    return session, product
+
+
+def _of_model(
+    networks: CohortNetworks, labels: LabelModel, strength: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Labels of sessions, and of subjects by the sum of their weighted evidence."""
+    density = networks.evidence()
+    session = torch.zeros_like(density)
+    joint = density.new_zeros(density.shape[0], *density.shape[2:])
+    for subject, day in networks.data.mask[0].any(-1).nonzero().tolist():
+        weight = None if strength is None else strength[subject, day]
+        session[subject, day] = labels(density[subject, day], weight)
+        joint[subject] += density[subject, day] * (1 if weight is None else weight.unsqueeze(-1))
+    return session, torch.stack([labels(one) for one in joint])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,11 +12,27 @@ from torch import Tensor
 
 from neuroparcel.brain.clustering import nearest_centre, spherical_kmeans
 from neuroparcel.brain.connectome import Cohort
+from neuroparcel.brain.links import unit_rows
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.graph.observation import Observation
 
-_MAX_ROWS = 50_000  # that k-means sees at once; of larger cohorts it sees a sample
-_POOR_SHARE = 0.05  # of a session's vertices, for one k-means cluster
+_POOR_SHARE = 0.1  # of a session's vertices times networks, for one k-means cluster
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """K-means of the profiles of a cohort, which networks start from.
+
+    Parameters
+    ----------
+    anchors : Tensor, shape (network, component)
+        Mean link coordinates of each cluster; of unit norm where coordinates are.
+    labels : ndarray of int, shape (subject, session, vertex)
+        1 to the number of networks; 0 where there is no data.
+    """
+
+    anchors: Tensor
+    labels: np.ndarray
 
 
 def observe(
@@ -26,8 +43,37 @@ def observe(
     for subject, session, profiles in cohort.cells():
         valid = cohort.valid[subject, session]
         coordinates[subject, session, valid] = reduction.transform(profiles)
-    values = torch.from_numpy(coordinates).unsqueeze(0)
-    return Observation(values, torch.from_numpy(cohort.valid.copy()).unsqueeze(0)).to(device)
+    return _observation(cohort, coordinates, device)
+
+
+def observe_and_cluster(
+    cohort: Cohort,
+    reduction: Reduction,
+    n_networks: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> tuple[Observation, Clustering]:
+    """:func:`observe` and :func:`kmeans_anchors` in one pass over the sessions.
+
+    Returns
+    -------
+    data : Observation, shape (1, subject, session, vertex, component)
+    clustering : Clustering
+    """
+    sample = cohort.sample
+    _, centres = spherical_kmeans(sample.profiles, n_networks, seed, position=sample.vertex)
+    centres = centres.astype(np.float32)
+    coordinates = np.zeros((*cohort.valid.shape, reduction.n_components), np.float32)
+    labels = np.zeros(cohort.valid.shape, np.int32)
+    for subject, session, profiles in cohort.cells():
+        valid = cohort.valid[subject, session]
+        coordinates[subject, session, valid] = reduction.transform(profiles)
+        labels[subject, session, valid] = nearest_centre(profiles, centres) + 1
+    anchors = _means(coordinates, labels, n_networks)
+    if reduction.link == "direction":
+        anchors = unit_rows(anchors)
+    clustering = Clustering(torch.from_numpy(anchors.astype(np.float32)), labels)
+    return _observation(cohort, coordinates, device), clustering
 
 
 def kmeans_anchors(
@@ -35,37 +81,39 @@ def kmeans_anchors(
 ) -> tuple[Tensor, np.ndarray]:
     """Spherical k-means of the pooled profiles, and its clusters' mean coordinates.
 
+    The centres are those of the cohort's sample; all profiles are given to the nearest.
+
     Returns
     -------
     anchors : Tensor, shape (network, component)
     labels : ndarray of int, shape (subject, session, vertex)
         1 to ``n_networks``; 0 where there is no data.
     """
-    sample, vertex = _sample(cohort, seed)
-    _, centres = spherical_kmeans(sample, n_networks, seed, position=vertex)
-    labels = np.zeros(cohort.valid.shape, np.int32)
-    total = np.zeros((n_networks, reduction.n_components))
-    for subject, session, profiles in cohort.cells():
-        clusters = nearest_centre(profiles, centres)
-        labels[subject, session, cohort.valid[subject, session]] = clusters + 1
-        np.add.at(total, clusters, reduction.transform(profiles))
+    _, clustering = observe_and_cluster(cohort, reduction, n_networks, seed)
+    return clustering.anchors, clustering.labels
+
+
+def _observation(
+    cohort: Cohort, coordinates: np.ndarray, device: torch.device | str
+) -> Observation:
+    values = torch.from_numpy(coordinates).unsqueeze(0)
+    return Observation(values, torch.from_numpy(cohort.valid.copy()).unsqueeze(0)).to(device)
+
+
+def _means(coordinates: np.ndarray, labels: np.ndarray, n_networks: int) -> np.ndarray:
+    """Mean coordinates of each cluster in float64, one session at a time."""
+    total = np.zeros((n_networks, coordinates.shape[-1]))
+    for cell in np.ndindex(labels.shape[:2]):
+        chosen = labels[cell] > 0
+        members = np.eye(n_networks)[labels[cell][chosen] - 1]
+        total += members.T @ coordinates[cell][chosen]
     counts = np.bincount(labels[labels > 0] - 1, minlength=n_networks)
-    anchors = total / np.maximum(counts, 1)[:, None]
-    return torch.from_numpy(anchors.astype(np.float32)), labels
+    return total / np.maximum(counts, 1)[:, None]
 
 
-def _sample(cohort: Cohort, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Profiles for k-means, at most 50,000 drawn from all alike, and the vertex of each."""
-    n_rows = int(cohort.valid.sum())
-    chosen = np.ones(n_rows, bool)
-    if n_rows > _MAX_ROWS:
-        chosen[:] = False
-        chosen[np.random.default_rng(seed).choice(n_rows, _MAX_ROWS, replace=False)] = True
-    parts, start = [], 0
-    for _, _, profiles in cohort.cells():
-        parts.append(profiles[chosen[start : start + len(profiles)]])
-        start += len(profiles)
-    return np.concatenate(parts), np.nonzero(cohort.valid)[2][chosen]
+def observed_strength(cohort: Cohort, device: torch.device | str = "cpu") -> Tensor | None:
+    """Signal strength of a cohort, (subject, session, vertex); None if it has none."""
+    return None if cohort.strength is None else torch.from_numpy(cohort.strength).to(device)
 
 
 def anchor_warnings(
@@ -83,13 +131,14 @@ def anchor_warnings(
     present = (clusters > 0).sum(-1)
     numbers = range(1, int(clusters.max()) + 1)
     counts = np.stack([(clusters == k).sum(-1) for k in numbers], -1)
-    poor = ((counts < _POOR_SHARE * present[..., None]) & (present[..., None] > 0)).any(-1)
+    least = _POOR_SHARE / len(numbers)
+    poor = ((counts < least * present[..., None]) & (present[..., None] > 0)).any(-1)
     if not poor.any():
         return ()
     row, column = np.argwhere(poor)[0]
     return (
         f"k-means, which the networks are anchored at, gives a network less than "
-        f"{_POOR_SHARE:.0%} of the vertices in {poor.sum()} of {(present > 0).sum()} sessions "
+        f"{least:.2g} of the vertices in {poor.sum()} of {(present > 0).sum()} sessions "
         f"(first: {subjects[row]}, {sessions[column]}): the anchors may tell subjects apart "
         "rather than networks; look at the maps, or take more subjects",
     )

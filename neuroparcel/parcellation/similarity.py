@@ -30,7 +30,7 @@ def node_similarity(cohort: Cohort, features: Features) -> FloatArray | None:
     names = cohort.axis.names
     position = {name: number for number, name in enumerate(cohort.targets)}
     is_known = cohort.axis.is_nodes and all(name in position for name in names)
-    if not is_known or features.measure != "correlation":
+    if not is_known or not features.keeps_correlations:
         return None
     columns = np.array([position[name] for name in names])
     total = np.zeros((len(names), len(names)))

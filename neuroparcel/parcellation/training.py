@@ -29,6 +29,7 @@ _VERTEX_SHARE = 0.3  # smallest training region, as a share of the largest
 _OBSERVED_SHARE = 0.6  # of the training batches; the others are simulated
 _GAP_SHARE = 0.3  # of the batches that lack some sessions
 _N_STARTS = 40
+_MAX_ATTENDED = 4_096  # vertices of a session that attention reads; above _MAX_VERTICES
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,24 +54,25 @@ class NetworkModel:
     moments: Moments
 
 
-def network_model(data: Observation, covariance: Tensor, anchors: Tensor) -> NetworkModel:
+def network_model(data: Observation, model: MSHBM, anchors: Tensor) -> NetworkModel:
     """Assemble model, family and training data around k-means anchors.
 
     Parameters
     ----------
     data : Observation, (1, subject, session, vertex, component)
         The training cohort.
-    covariance : Tensor, shape (component, component)
-        Prior covariance of the population networks.
+    model : MSHBM
     anchors : Tensor, shape (network, component)
     """
     device = data.values.device
-    template = analyse(MSHBM(covariance.to(device), len(anchors)))
-    moments = estimate_moments(data, anchors.to(device))
-    # Networks have hundreds of coordinates, that affine couplings serve well enough.
-    config = AdaviConfig(
-        EncoderConfig(temperature=float(moments.kappa)), FlowConfig(coupling="affine")
+    model = model.to(device)
+    template = analyse(model)
+    moments = estimate_moments(data, anchors.to(device), model)
+    encoder = EncoderConfig(
+        temperature=moments.temperature, by_component=True, max_attended=_MAX_ATTENDED
     )
+    # Networks have hundreds of coordinates, that affine couplings serve well enough.
+    config = AdaviConfig(encoder, FlowConfig(coupling="affine"))
     family = Adavi(template.graph, config, moments.anchors).to(device)
     ranges = _plate_ranges(data)
     simulations = Simulations(template, ranges, moments.proposals(), device)

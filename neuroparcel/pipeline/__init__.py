@@ -21,10 +21,13 @@ if TYPE_CHECKING:
         FitOptions,
         InferOptions,
         InspectOptions,
+        SelectOptions,
     )
     from neuroparcel.pipeline.planning import Plan
     from neuroparcel.pipeline.results import FitResult
     from neuroparcel.pipeline.saved_model import SavedModel, load_model
+    from neuroparcel.pipeline.selecting import plan_select, select
+    from neuroparcel.pipeline.selection_files import SelectionResult
 
 _HOME = {
     "BuildOptions": "options",
@@ -37,6 +40,8 @@ _HOME = {
     "InspectOptions": "options",
     "Plan": "planning",
     "SavedModel": "saved_model",
+    "SelectOptions": "options",
+    "SelectionResult": "selection_files",
     "build": "connectomes",
     "demo": "demonstration",
     "doctor": "health",
@@ -47,7 +52,9 @@ _HOME = {
     "load_model": "saved_model",
     "plan": "fitting",
     "plan_inference": "inferring",
+    "plan_select": "selecting",
     "plot": "figures",
+    "select": "selecting",
     "simulate": "demonstration",
     "verify": "connectomes",
 }
@@ -63,6 +70,8 @@ __all__ = [
     "InspectOptions",
     "Plan",
     "SavedModel",
+    "SelectOptions",
+    "SelectionResult",
     "build",
     "demo",
     "doctor",
@@ -73,7 +82,9 @@ __all__ = [
     "load_model",
     "plan",
     "plan_inference",
+    "plan_select",
     "plot",
+    "select",
     "simulate",
     "verify",
 ]

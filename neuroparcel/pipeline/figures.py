@@ -18,7 +18,9 @@ from neuroparcel.io.entities import entity
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.io.writers import read_parcellations
 from neuroparcel.io.writers.similarity import read_similarity
+from neuroparcel.parcellation.reliability import ReliabilityTable
 from neuroparcel.pipeline.progress import progress_bar, say
+from neuroparcel.pipeline.reliability_file import read_reliability
 from neuroparcel.pipeline.results import FIGURES, TRAINING_FILE, read_history
 from neuroparcel.pipeline.run_folder import read_finished_run
 from neuroparcel.types import FloatArray
@@ -53,7 +55,13 @@ def plot(results: Path, *, quiet: bool = False) -> list[Path]:
     )
     with progress_bar("drawing", quiet=quiet) as advance:
         figures = draw_run(
-            results, parcellation, region, history, advance, read_similarity(results)
+            results,
+            parcellation,
+            region,
+            history,
+            advance,
+            read_similarity(results),
+            read_reliability(results, run),
         )
     reason = undrawn(parcellation.axis)
     if reason is not None:
@@ -68,8 +76,9 @@ def draw_run(
     history: TrainingHistory | None,
     advance: Callable[[int, int, str], None],
     similarity: FloatArray | None = None,
+    reliability: ReliabilityTable | None = None,
 ) -> list[Path]:
-    """The maps as far as they can be drawn, and the training curve, as PNG files.
+    """The maps as far as they can be drawn, training curve and reliability, as PNG files.
 
     Parameters
     ----------
@@ -87,16 +96,21 @@ def draw_run(
     similarity : (node, node) array of float, optional
         Fisher's z of the correlations of all pairs of nodes, averaged over the cohort; the
         heat map needs it.
+    reliability : ReliabilityTable, optional
+        Of the labels.
 
     Returns
     -------
     list of Path
     """
+    from neuroparcel.plotting.reliability import draw_reliability
     from neuroparcel.plotting.training import draw_training
 
     jobs = _map_jobs(parcellation, region, similarity)
     if history is not None and len(history.loss):
         jobs["training"] = partial(draw_training, history)
+    if reliability is not None:
+        jobs["reliability"] = partial(draw_reliability, reliability)
     files = []
     for done, (name, draw) in enumerate(jobs.items()):
         advance(done, len(jobs), name)

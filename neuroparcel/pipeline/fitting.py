@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.reduction import Reduction, fit_reduction
 from neuroparcel.errors import OptionError
-from neuroparcel.graph.observation import Observation
-from neuroparcel.graph.trace import seeded
 from neuroparcel.inference.device import choose_device, cpu_threads
-from neuroparcel.inference.posterior import AmortizedPosterior
-from neuroparcel.inference.stages import Schedule, TrainingHistory, staged_schedule
-from neuroparcel.inference.trainer import TrainingLimits, train
+from neuroparcel.inference.stages import Schedule, staged_schedule
+from neuroparcel.inference.trainer import TrainingLimits
+from neuroparcel.io.neighbours import load_neighbours
 from neuroparcel.io.regions import load_region
 from neuroparcel.io.store import open_store
-from neuroparcel.parcellation.observations import anchor_warnings, kmeans_anchors, observe
-from neuroparcel.parcellation.training import network_model, start
+from neuroparcel.models.mshbm import MSHBM
+from neuroparcel.parcellation.label_model import no_mesh
+from neuroparcel.parcellation.observations import (
+    Clustering,
+    anchor_warnings,
+    observe_and_cluster,
+    observed_strength,
+)
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.planning import Plan, find_files, plan_recipe
-from neuroparcel.pipeline.progress import progress_bar, say
+from neuroparcel.pipeline.progress import say
 from neuroparcel.pipeline.reading import read_cohort
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
 from neuroparcel.pipeline.saved_model import SavedModel
+from neuroparcel.pipeline.trainers import Start, Trained, train_adavi, train_reference
 
 
 def plan(options: FitOptions) -> Plan:
@@ -54,6 +59,8 @@ def find_inputs(options: FitOptions) -> Plan:
             f"{options.networks} networks asked for in a region of {region.n_vertices} vertices.",
             "Give fewer --networks or a larger --roi.",
         )
+    if options.smoothness_or_auto and load_neighbours(region.axis) is None:
+        raise no_mesh()
     return planned
 
 
@@ -100,41 +107,97 @@ def fit(options: FitOptions) -> FitResult:
 
 
 def _fit(options: FitOptions) -> FitResult:
-    device = choose_device(options.device)
+    choose_device(options.device)
     folder = open_run(options, "fit")
-    stages = schedule(options)
+    schedule(options)
     planned = find_inputs(options)
     cohort, warnings = read_cohort(planned, options)
-    reduction = reduce(cohort, options)
-    say(_describe(reduction), quiet=options.quiet)
-    anchors, clusters = kmeans_anchors(cohort, reduction, options.networks, options.seed)
-    warnings = (*warnings, *anchor_warnings(clusters, cohort.subjects, cohort.sessions))
-    data = observe(cohort, reduction, device)
+    reduction = reduce(cohort, options)  # first: what cannot be reduced leaves no folder behind
     folder.begin(planned.input_record())
     limits = TrainingLimits(options.time_budget, folder.checkpoint)
-    amortized, history = train_networks(
-        data, reduction, anchors, stages, options, limits, resume=folder.resume
-    )
-    posterior = amortized(data)
+    learnt = learn(cohort, options, limits, resume=folder.resume, reduction=reduction)
+    trained, clusters = learnt.trained, learnt.clustering.labels
+    warnings = (*warnings, *anchor_warnings(clusters, cohort.subjects, cohort.sessions))
+    networks = trained.networks(learnt.start.data, learnt.start.strength)
     model = SavedModel(
         planned.recipe,
-        reduction,
-        amortized,
-        posterior.encodings[-1],
-        anchors.cpu().numpy(),
+        learnt.reduction,
+        trained.networks,
+        trained.labels,
+        learnt.clustering.anchors.cpu().numpy(),
         {"sessions": options.sessions, "seed": options.seed},
     )
     return write_run(
         folder,
         model,
         cohort,
-        posterior,
+        networks,
         clusters,
         options,
         planned,
-        warnings=warnings,
-        history=history,
+        warnings=(*warnings, *trained.notes),
+        trained=trained,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What was learnt from a training cohort, before anything is written.
+
+    Attributes
+    ----------
+    reduction : Reduction
+    start : Start
+        Link coordinates, model and anchors.
+    clustering : Clustering
+        K-means of the profiles.
+    trained : Trained
+    """
+
+    reduction: Reduction
+    start: Start
+    clustering: Clustering
+    trained: Trained
+
+
+def learn(
+    cohort: Cohort,
+    options: FitOptions,
+    limits: TrainingLimits | None = None,
+    *,
+    resume: bool = False,
+    reduction: Reduction | None = None,
+) -> Learnt:
+    """Learn networks and labels from a cohort; write nothing.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    options : FitOptions
+        Of the model and its training.
+    limits : TrainingLimits, optional
+    resume : bool
+        Go on with the training that the limits' checkpoint keeps.
+    reduction : Reduction, optional
+        If the cohort's is known already.
+    """
+    device = choose_device(options.device)
+    if reduction is None:
+        reduction = reduce(cohort, options)
+    say(_describe(reduction), quiet=options.quiet)
+    data, clustering = observe_and_cluster(
+        cohort, reduction, options.networks, options.seed, device
+    )
+    start = Start(
+        data,
+        network_prior(reduction, options),
+        clustering.anchors,
+        observed_strength(cohort, device),
+        load_neighbours(cohort.axis) if options.needs_mesh else None,
+    )
+    train = {"adavi": train_adavi, "reference": train_reference}[options.family]
+    trained = train(start, schedule(options), options, limits, resume=resume)
+    return Learnt(reduction, start, clustering, trained)
 
 
 def reduce(cohort: Cohort, options: FitOptions) -> Reduction:
@@ -142,56 +205,32 @@ def reduce(cohort: Cohort, options: FitOptions) -> Reduction:
     return fit_reduction(
         cohort,
         variance=options.variance,
-        link=options.link,
+        link=options.link_or_default,
         scaling=options.scaling,
     )
-
-
-def train_networks(
-    data: Observation,
-    reduction: Reduction,
-    anchors: torch.Tensor,
-    stages: Schedule,
-    options: FitOptions,
-    limits: TrainingLimits | None = None,
-    *,
-    resume: bool = False,
-) -> tuple[AmortizedPosterior, TrainingHistory]:
-    """Train ADAVI for the MS-HBM of a cohort, in stages.
-
-    Parameters
-    ----------
-    data : Observation, (1, subject, session, vertex, component)
-    reduction : Reduction
-        Gives the prior covariance of the population networks.
-    anchors : Tensor, shape (network, component)
-    stages : Schedule
-    options : FitOptions
-        ``seed`` and ``quiet`` are used.
-    """
-    covariance = torch.as_tensor(reduction.prior_covariance, dtype=torch.float32)
-    with seeded(options.seed):
-        model = network_model(data, covariance, anchors)
-        start(model)
-    with progress_bar("training", quiet=options.quiet) as advance:
-        history = train(
-            model.family,
-            model.template,
-            model.stream,
-            stages,
-            seed=options.seed,
-            validation=data,
-            limits=limits,
-            resume=resume,
-            progress=advance,
-        )
-    return AmortizedPosterior(model.template, model.family.eval()), history
 
 
 def schedule(options: FitOptions) -> Schedule:
     """The staged schedule, in the number of steps that was asked for."""
     stages = staged_schedule()
     return stages if options.steps is None else stages.scaled(options.steps)
+
+
+def network_prior(reduction: Reduction, options: FitOptions) -> MSHBM:
+    """The model that the options name, with the prior that the reduction suggests.
+
+    Directions have no preferred axis: their prior is round.
+    """
+    covariance = torch.as_tensor(reduction.prior_covariance, dtype=torch.float32)
+    if reduction.link == "direction":
+        covariance = torch.eye(len(covariance))
+    return MSHBM(
+        covariance,
+        options.networks,
+        levels=options.level_names,
+        emission=options.emission,
+        kappa=options.kappa,
+    )
 
 
 def _describe(reduction: Reduction) -> str:

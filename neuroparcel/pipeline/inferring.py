@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from neuroparcel.inference.device import choose_device, cpu_threads
-from neuroparcel.parcellation.observations import nearest_anchor, observe
+from neuroparcel.parcellation.observations import nearest_anchor, observe, observed_strength
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.planning import Plan, find_files
@@ -63,9 +63,8 @@ def _infer(options: InferOptions) -> FitResult:
     planned, model = _find_inputs(options)
     cohort, warnings = read_cohort(planned, options)
     data = observe(cohort, model.reduction, choose_device(options.device))
-    posterior = model.posterior(data, None if options.new_population else model.population)
+    strength = observed_strength(cohort, data.values.device)
+    networks = model.networks(data, strength, new_population=options.new_population)
     folder.begin(planned.input_record())
     clusters = nearest_anchor(data, model.anchors)
-    return write_run(
-        folder, model, cohort, posterior, clusters, options, planned, warnings=warnings
-    )
+    return write_run(folder, model, cohort, networks, clusters, options, planned, warnings=warnings)

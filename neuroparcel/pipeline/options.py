@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
 from neuroparcel.brain.cleaning import Cleaning
-from neuroparcel.brain.features import FeatureKind, Features
-from neuroparcel.brain.profiles import Positive
+from neuroparcel.brain.features import FeatureKind, Features, Signs
+from neuroparcel.brain.links import LINKS
+from neuroparcel.brain.reduction import check_link
 from neuroparcel.errors import OptionError
 from neuroparcel.io.scheduling import Scheduler
 from neuroparcel.io.store.blocks import Dtype
+from neuroparcel.models.choices import EMISSIONS, KAPPAS, VON_MISES_FISHER, check_levels
 
 _NOT_PART_OF_THE_RESULT = {
     "output",
@@ -25,11 +28,15 @@ _NOT_PART_OF_THE_RESULT = {
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "features": get_args(FeatureKind),
-    "positive": get_args(Positive),
+    "positive": get_args(Signs),
     "dtype": get_args(Dtype),
-    "link": ("ilr", "softmax-centered"),
+    "link": LINKS,
     "scaling": ("single", "component"),
     "evidence": ("mean", "product"),
+    "family": ("adavi", "reference"),
+    "emission": EMISSIONS,
+    "kappa": KAPPAS,
+    "label_prior": ("global", "vertex"),
 }
 
 
@@ -65,8 +72,11 @@ class InputOptions:
             raise OptionError(f"--jobs is {self.jobs}.", "Give at least 1.")
         for name, choices in _CHOICES.items():
             value = getattr(self, name, choices[0])
-            if value not in choices:
-                raise OptionError(f"--{name} is '{value}'.", f"Choose one of {', '.join(choices)}.")
+            if value is not None and value not in choices:
+                option = name.replace("_", "-")
+                raise OptionError(
+                    f"--{option} is '{value}'.", f"Choose one of {', '.join(choices)}."
+                )
 
     def fingerprint(self) -> dict[str, Any]:
         """The options that the result depends on, as plain JSON values."""
@@ -109,14 +119,16 @@ class ProfileOptions(ReadOptions):
         ``broca-left`` if not given; all nodes where the recordings have nodes.
     targets : str, optional
         ``seeds`` if not given; all nodes where the recordings have nodes.
-    features, positive, z_score, detrend, band_pass, confounds, censor, global_signal
+    positive : {"shift", "clip", "signed"}, optional
+        ``signed`` for maps if not given, else ``shift``.
+    features, z_score, detrend, band_pass, confounds, censor, global_signal
         As in ``neuroparcel fit --help``.
     """
 
     roi: str | None = None
     targets: str | None = None
     features: FeatureKind = "correlation"
-    positive: Positive = "shift"
+    positive: Signs | None = None
     z_score: bool = False
     detrend: bool = False
     band_pass: tuple[float, float] | None = None
@@ -161,7 +173,9 @@ class FitOptions(ProfileOptions):
         gives the cohort.
     skip_bad : bool
         Leave out what cannot be read, instead of stopping.
-    link, scaling, variance, evidence
+    link : str, optional
+        ``identity`` for signed profiles if not given, else ``ilr``.
+    scaling, variance, evidence
         As in ``neuroparcel fit --help``.
     networks : int
         Number of networks.
@@ -180,10 +194,17 @@ class FitOptions(ProfileOptions):
     connectome: Path | None = None
     skip_bad: bool = False
     networks: int = 2
-    link: str = "ilr"
+    link: str | None = None
     scaling: str = "single"
     variance: float = 0.8
     evidence: str = "mean"
+    levels: str = "population,subject,session"
+    emission: str = "l-normal"
+    kappa: str = "shared"
+    label_prior: str = "global"
+    smoothness: str = "0"
+    calibrate: bool = False
+    family: str = "adavi"
     seed: int = 0
     device: str = "auto"
     threads: int = 1
@@ -208,6 +229,69 @@ class FitOptions(ProfileOptions):
             raise OptionError(f"--time-budget is {self.time_budget}.", "Give seconds above 0.")
         _check_run(self)
         super().__post_init__()
+        self._check_model()
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """The levels that have networks of their own, from the topmost."""
+        return tuple(name.strip() for name in self.levels.split(","))
+
+    @property
+    def link_or_default(self) -> str | None:
+        """The link; directions for the von Mises-Fisher emission, None if profiles decide."""
+        if self.link is None and self.emission == VON_MISES_FISHER:
+            return "direction"
+        return self.link
+
+    @property
+    def smoothness_or_auto(self) -> float | None:
+        """Smoothness of the labels along the mesh; None if held-out sessions choose it.
+
+        Raises
+        ------
+        OptionError
+            If it is neither a number from 0 nor ``auto``.
+        """
+        if self.smoothness == "auto":
+            return None
+        try:
+            value = float(self.smoothness)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value < math.inf:
+            raise OptionError(
+                f"--smoothness is '{self.smoothness}'.", "Give a number from 0, or auto."
+            )
+        return value
+
+    @property
+    def needs_mesh(self) -> bool:
+        """Whether labels know of neighbours."""
+        return self.label_prior == "vertex"
+
+    def _check_model(self) -> None:
+        check_levels(self.level_names)
+        link = self.link_or_default
+        if link is not None:
+            check_link(link, signed=self.how.signed, scaling=self.scaling)
+            if (link == "direction") != (self.emission == VON_MISES_FISHER):
+                raise OptionError(
+                    f"--link {link} and --emission {self.emission} do not go together.",
+                    "The link direction belongs to the von Mises-Fisher emission, and to no other.",
+                )
+        if self.smoothness_or_auto != 0 and self.label_prior == "global":
+            raise OptionError(
+                "--smoothness needs labels that know their vertex.", "Give --label-prior vertex."
+            )
+        if self.calibrate and self.label_prior == "global":
+            raise OptionError(
+                "--calibrate needs labels whose weights are learnt.", "Give --label-prior vertex."
+            )
+        if self.family == "reference" and (self.steps or self.time_budget):
+            raise OptionError(
+                "--family reference has no training steps.",
+                "Leave --steps and --time-budget away.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +373,93 @@ class DemoOptions:
     overwrite: bool = False
     figures: bool = True
     quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectOptions(ProfileOptions):
+    """Options of :func:`neuroparcel.pipeline.select`, beside those of :class:`ProfileOptions`.
+
+    Attributes
+    ----------
+    output : Path
+        Folder for the tables and the figure.
+    networks : str
+        Numbers of networks: ``a:b`` (both ends count), ``a:b:step``, or several with commas.
+    folds : int
+        Parts that the subjects are held out in; leave-one-out with fewer subjects.
+    jobs : int
+        Processes that read, and then learn, at the same time.
+    connectome, skip_bad, link, scaling, variance, levels, emission, kappa, label_prior, smoothness
+        As in :class:`FitOptions`, and so the others.
+    """
+
+    output: Path
+    connectome: Path | None = None
+    skip_bad: bool = False
+    networks: str = "2:12"
+    folds: int = 5
+    link: str | None = None
+    scaling: str = "single"
+    variance: float = 0.8
+    levels: str = "population,subject,session"
+    emission: str = "l-normal"
+    kappa: str = "shared"
+    label_prior: str = "global"
+    smoothness: str = "0"
+    calibrate: bool = False
+    family: str = "reference"
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 1
+    steps: int | None = None
+    overwrite: bool = False
+    figures: bool = True
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise OptionError(f"--folds is {self.folds}.", "Give at least 2.")
+        self.fit_options(self.numbers[0])
+        super().__post_init__()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of networks, rising.
+
+        Raises
+        ------
+        OptionError
+            If there are fewer than two, one is below 2, or the text is no such list.
+        """
+        found = {n for part in str(self.networks).split(",") for n in _range_of(part)}
+        if len(found) < 2 or min(found) < 2:
+            raise OptionError(
+                f"--networks {self.networks} leaves nothing to choose between.",
+                "Give at least two numbers, from 2 on, such as 2:12.",
+            )
+        return tuple(sorted(found))
+
+    def fit_options(self, n_networks: int) -> FitOptions:
+        """The options of a fit with one of the numbers, without progress bars."""
+        shared = {f.name for f in fields(FitOptions)} & {f.name for f in fields(self)}
+        given = {name: getattr(self, name) for name in shared}
+        return FitOptions(**{**given, "networks": n_networks, "quiet": True})
+
+
+def _range_of(text: str) -> range:
+    """``7`` is one number, ``2:5`` goes up to 5, ``2:12:5`` in steps of 5."""
+    try:
+        numbers = [int(part) for part in text.split(":")]
+        if len(numbers) == 1:
+            return range(numbers[0], numbers[0] + 1)
+        first, last, step = (*numbers, 1)[:3]
+        if len(numbers) > 3 or step < 1 or last < first:
+            raise ValueError
+    except ValueError:
+        raise OptionError(
+            f"--networks has the range '{text}'.",
+            "Give first:last such as 2:12, first:last:step, or numbers with commas.",
+        ) from None
+    return range(first, last + 1, step)
 
 
 def _check_run(options: FitOptions | InferOptions) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.errors import ConnectomeError, OptionError, SpaceError
-from neuroparcel.io.cohort import load_cohort, profile_bytes, refusal
+from neuroparcel.io.cohort import flat_warning, load_cohort, profile_bytes, refusal
 from neuroparcel.io.layout import CohortFiles
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.scheduling import Scheduler
@@ -71,8 +71,9 @@ def _from_store(
     )
     missing = _missing(cohort) if planned.files is None else ()
     noted = [line for cell in usable for line in store.provenance(*cell).get("warnings", ())]
+    flat = _flat(store, cohort, rows, usable)
     left_out = [f"subject {s}, session {d} was left out: {why}" for (s, d), why in failed.items()]
-    return cohort, (*planned.notes, *missing, *noted, *left_out)
+    return cohort, (*planned.notes, *missing, *noted, *flat, *left_out)
 
 
 def _complete(planned: Plan, path: Path, options: FitOptions | InferOptions) -> None:
@@ -140,6 +141,18 @@ def _failed(
                 f"{max_dead:.0%} allowed. Take it off the list, or raise --max-dead."
             )
     return failed
+
+
+def _flat(
+    store: ConnectomeStore, cohort: Cohort, rows: IntArray, cells: Sequence[tuple[str, str]]
+) -> list[str]:
+    """Warnings of vertices that the store has numbers of, and the cohort no profile."""
+    lines: list[str] = []
+    for subject, day in cells:
+        own = cohort.valid[cohort.subjects.index(subject), cohort.sessions.index(day)]
+        n_flat = int((store.alive(subject, day)[rows] & ~own).sum())
+        lines += flat_warning(subject, day, n_flat)
+    return lines
 
 
 def _missing(cohort: Cohort) -> list[str]:

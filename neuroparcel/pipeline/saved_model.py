@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.reduction import Reduction
@@ -19,14 +20,22 @@ from neuroparcel.graph.template import analyse
 from neuroparcel.inference.checkpoints import load_tensors, load_weights, save_tensors
 from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.io.files import read_arrays, write_arrays, write_json
+from neuroparcel.io.neighbours import load_neighbours
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.recipe_arrays import recipe_from, recipe_to_arrays, recipe_to_json
 from neuroparcel.models.mshbm import MSHBM
+from neuroparcel.models.reference_posterior import ReferencePosterior
 from neuroparcel.nets.hierarchical_encoder import Encoding
+from neuroparcel.parcellation.label_model import LabelModel
+from neuroparcel.parcellation.networks import (
+    AmortizedNetworks,
+    ReferenceNetworks,
+    TrainedNetworks,
+)
 from neuroparcel.versions import versions
 
 _CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +47,10 @@ class SavedModel:
     recipe : Recipe
         How profiles are made, for new subjects: region, targets, features and cleaning.
     reduction : Reduction
-    posterior : AmortizedPosterior
-    population : Encoding
-        What the training cohort said of the population.
+    networks : TrainedNetworks
+        What the training cohort said of them.
+    labels : LabelModel, optional
+        How evidence becomes labels; by default as in the paper.
     anchors : ndarray, shape (network, component)
         Its k-means centres, that the networks are numbered by.
     settings : mapping
@@ -54,8 +64,8 @@ class SavedModel:
 
     recipe: Recipe
     reduction: Reduction
-    posterior: AmortizedPosterior
-    population: Encoding
+    networks: TrainedNetworks
+    labels: LabelModel | None
     anchors: np.ndarray
     settings: Mapping[str, Any]
 
@@ -80,17 +90,12 @@ class SavedModel:
     @property
     def n_networks(self) -> int:
         """Number of networks."""
-        return int(self.posterior.template.graph.site("mixture_weights").event_shape[0])
+        return self.model.n_networks
 
     @property
     def model(self) -> MSHBM:
         """The MS-HBM, with its hyper-parameters."""
-        return cast(MSHBM, self.posterior.template.model)
-
-    @property
-    def family(self) -> Adavi:
-        """The trained variational family."""
-        return cast(Adavi, self.posterior.family)
+        return self.networks.model
 
     def save(self, folder: Path) -> list[Path]:
         """Write the model into a folder; returns the files."""
@@ -103,18 +108,17 @@ class SavedModel:
             "format": _FORMAT,
             "n_networks": self.n_networks,
             "versions": versions(),
-            "model": {
-                "log_scale_range": list(self.model.log_scale_range),
-                "concentration": self.model.concentration,
-            },
-            "family": self.family.settings(),
+            "model": _model_settings(self.model),
+            "family": {"name": self.networks.name, **_family_settings(self.networks)},
+            "labels": None if self.labels is None else self.labels.settings(),
             "link": self.reduction.link,
             "settings": dict(self.settings),
             "recipe": recipe_to_json(self.recipe),
         }
-        weights = {f"family/{k}": v for k, v in self.posterior.family.state_dict().items()}
-        weights["population/summary"] = self.population.summary
-        weights["population/embedding"] = self.population.embedding
+        weights = _network_tensors(self.networks)
+        if self.labels is not None:
+            weights["labels/prior"] = self.labels.prior
+        weights["model/population_covariance"] = self.model.population_covariance
         save_tensors(folder / _WEIGHTS, weights, {"format": _FORMAT})
         write_arrays(folder / _ARRAYS, arrays)
         write_json(folder / _CONFIG, config)
@@ -140,21 +144,84 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SavedModel:
     tensors, _ = load_tensors(folder / _WEIGHTS)
     arrays = read_arrays(folder / _ARRAYS)
     reduction = Reduction.from_arrays(config["link"], _below("reduction/", arrays))
-    covariance = torch.as_tensor(reduction.prior_covariance, dtype=torch.float32, device=device)
-    low, high = config["model"]["log_scale_range"]
-    model = MSHBM(covariance, config["n_networks"], (low, high), config["model"]["concentration"])
-    template = analyse(model)
-    family = Adavi.from_settings(template.graph, config["family"])
-    load_weights(family, _below("family/", tensors), folder / _WEIGHTS)
-    population = _below("population/", tensors)
+    recipe = recipe_from(config["recipe"], arrays)
+    covariance = tensors["model/population_covariance"].to(device)
+    model = MSHBM(covariance, config["n_networks"], **_as_arguments(config["model"]))
+    labels = None
+    if config["labels"] is not None:
+        neighbours = load_neighbours(recipe.region.axis) if config["labels"]["smoothness"] else None
+        prior = tensors["labels/prior"].to(device)
+        labels = LabelModel(prior, neighbours=neighbours, **config["labels"])
+    load = {"adavi": _load_amortized, "reference": _load_reference}[config["family"].pop("name")]
     return SavedModel(
-        recipe=recipe_from(config["recipe"], arrays),
+        recipe=recipe,
         reduction=reduction,
-        posterior=AmortizedPosterior(template, family.to(device).eval()),
-        population=Encoding(population["summary"].to(device), population["embedding"].to(device)),
+        networks=load(model, labels, config["family"], tensors, folder / _WEIGHTS),
+        labels=labels,
         anchors=arrays["anchors"],
         settings=config["settings"],
     )
+
+
+def _model_settings(model: MSHBM) -> dict[str, Any]:
+    return {
+        "log_scale_range": list(model.log_scale_range),
+        "concentration": model.concentration,
+        "levels": list(model.levels),
+        "emission": model.emission,
+        "kappa": model.kappa,
+    }
+
+
+def _as_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
+    lists = {key: tuple(settings[key]) for key in ("log_scale_range", "levels")}
+    return {**settings, **lists}
+
+
+def _family_settings(networks: TrainedNetworks) -> dict[str, Any]:
+    if isinstance(networks, AmortizedNetworks):
+        return cast(Adavi, networks.posterior.family).settings()
+    return {}
+
+
+def _network_tensors(networks: TrainedNetworks) -> dict[str, Tensor]:
+    if isinstance(networks, AmortizedNetworks):
+        state = networks.posterior.family.state_dict()
+        population = networks.population
+        return {
+            **{f"family/{name}": value for name, value in state.items()},
+            "population/summary": population.summary,
+            "population/embedding": population.embedding,
+        }
+    found = cast(ReferenceNetworks, networks).posterior.to_tensors()
+    return {f"reference/{name}": value.contiguous() for name, value in found.items()}
+
+
+def _load_amortized(
+    model: MSHBM,
+    labels: LabelModel | None,
+    settings: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    path: Path,
+) -> AmortizedNetworks:
+    template = analyse(model)
+    family = Adavi.from_settings(template.graph, settings)
+    load_weights(family, _below("family/", tensors), path)
+    device = model.population_covariance.device
+    kept = {name: value.to(device) for name, value in _below("population/", tensors).items()}
+    posterior = AmortizedPosterior(template, family.to(device).eval())
+    return AmortizedNetworks(posterior, Encoding(kept["summary"], kept["embedding"]))
+
+
+def _load_reference(
+    model: MSHBM,
+    labels: LabelModel | None,
+    settings: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    path: Path,
+) -> ReferenceNetworks:
+    posterior = ReferencePosterior.from_tensors(model, _below("reference/", tensors))
+    return ReferenceNetworks.with_labels(posterior, labels)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

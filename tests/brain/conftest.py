@@ -7,7 +7,7 @@ import pytest
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.connectome import Cohort
-from neuroparcel.brain.profiles import to_positive_sphere
+from neuroparcel.brain.profiles import to_positive_sphere, to_signed_sphere
 
 
 @pytest.fixture
@@ -25,7 +25,11 @@ def axis() -> BrainAxis:
 
 
 def make_cohort(
-    seed: int = 0, shape: tuple[int, int, int, int] = (3, 2, 20, 12), rank: int = 3
+    seed: int = 0,
+    shape: tuple[int, int, int, int] = (3, 2, 20, 12),
+    rank: int = 3,
+    *,
+    signed: bool = False,
 ) -> Cohort:
     """Profiles whose link coordinates vary in few directions; one session is missing."""
     rng = np.random.default_rng(seed)
@@ -33,7 +37,8 @@ def make_cohort(
     directions = rng.normal(size=(rank, n_targets))
     factors = rng.normal(size=(*shape[:3], rank)) * np.array([3.0, 1.0, 0.3])[:rank]
     correlation = np.tanh(0.2 * factors @ directions)
-    profiles = to_positive_sphere(correlation.reshape(-1, n_targets))[0].reshape(shape)
+    to_sphere = to_signed_sphere if signed else to_positive_sphere
+    profiles = to_sphere(correlation.reshape(-1, n_targets))[0].reshape(shape)
     valid = np.ones(shape[:3], dtype=bool)
     valid[1, 1] = False
     profiles[~valid] = 0
@@ -46,9 +51,15 @@ def make_cohort(
             "fsLR", {"CORTEX_LEFT": np.arange(n_vertices)}, {"CORTEX_LEFT": n_vertices}
         ),
         targets=tuple(f"t{i}" for i in range(n_targets)),
+        signed=signed,
     )
 
 
 @pytest.fixture
 def cohort() -> Cohort:
     return make_cohort()
+
+
+@pytest.fixture
+def signed_cohort() -> Cohort:
+    return make_cohort(signed=True)

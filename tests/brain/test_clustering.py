@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from neuroparcel.brain import clustering
 from neuroparcel.brain.clustering import nearest_centre, spherical_kmeans
 from neuroparcel.errors import ConnectomeError, OptionError
 
@@ -84,3 +85,27 @@ def test_more_networks_than_vertices_are_refused():
 def test_rows_off_the_sphere_are_refused():
     with pytest.raises(ConnectomeError, match="unit norm"):
         spherical_kmeans(2 * np.eye(3), 2, seed=0)
+
+
+def test_starts_are_tried_on_some_of_many_rows(monkeypatch):
+    """The result is as good as that of a search on all rows."""
+    rows, _ = clouds(5, 12, spread=0.4)
+    whole = spherical_kmeans(rows, 6, seed=0)[1]
+    monkeypatch.setattr(clustering, "_MANY_ROWS", 400)
+    monkeypatch.setattr(clustering, "_SEARCH_ROWS", 120)
+    monkeypatch.setattr(clustering, "_SEARCH_ROWS_A_CLUSTER", 20)
+    tried = []
+    lloyd = clustering._lloyd
+    monkeypatch.setattr(
+        clustering, "_lloyd", lambda rows, *args: tried.append(len(rows)) or lloyd(rows, *args)
+    )
+    part = spherical_kmeans(rows, 6, seed=0)[1]
+    assert tried == [120] * 10 + [480]
+    fit = [(rows @ centres.T).max(axis=1).mean() for centres in (whole, part)]
+    assert fit[1] > fit[0] - 0.01
+
+
+def test_fewer_distinct_rows_than_networks_are_refused():
+    rows = np.eye(5)[[0, 0, 0, 1, 1, 2]]
+    with pytest.raises(OptionError, match="4 networks asked for among 3 distinct profiles"):
+        spherical_kmeans(rows, 4, seed=0)

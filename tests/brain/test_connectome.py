@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neuroparcel.brain import connectome
 from neuroparcel.errors import ConnectomeError
 
 
@@ -45,3 +46,49 @@ def test_shapes_and_names_must_agree(cohort):
         replace(cohort, subjects=("s0", "s1"))
     with pytest.raises(ConnectomeError, match="subject names, each only once"):
         replace(cohort, subjects=("s0", "s0", "s1"))
+
+
+def test_signed_profiles_are_unit_vectors_of_any_sign(signed_cohort):
+    assert signed_cohort.select(["s0"]).signed
+    with pytest.raises(ConnectomeError, match="not positive vectors of unit norm"):
+        replace(signed_cohort, signed=False)
+    with pytest.raises(ConnectomeError, match="s0, session ses-0 are not vectors of unit norm"):
+        replace(signed_cohort, profiles=2 * signed_cohort.profiles)
+
+
+def test_strength_is_kept_by_select_and_checked(signed_cohort):
+    strength = np.arange(120, dtype=np.float32).reshape(3, 2, 20)
+    cohort = replace(signed_cohort, strength=strength)
+    chosen = cohort.select(subjects=["s2", "s0"], sessions=["ses-1"])
+    np.testing.assert_array_equal(chosen.strength, strength[[2, 0], 1:])
+    assert signed_cohort.strength is None
+    assert signed_cohort.select(["s0"]).strength is None
+    with pytest.raises(ConnectomeError, match=r"Strengths of shape \(3, 2\) do not match"):
+        replace(cohort, strength=strength[..., 0])
+
+
+@pytest.mark.parametrize("value", [-0.5, np.nan, np.inf])
+def test_strengths_are_finite_and_not_negative(signed_cohort, value):
+    strength = np.ones((3, 2, 20), np.float32)
+    strength[2, 1, 3] = value
+    message = rf"vertex 3 of subject s2, session ses-1 is {value}; strengths are finite"
+    with pytest.raises(ConnectomeError, match=message):
+        replace(signed_cohort, strength=strength)
+
+
+def test_a_small_cohort_is_its_own_sample(cohort):
+    np.testing.assert_array_equal(cohort.sample.profiles, cohort.profiles[cohort.valid])
+    np.testing.assert_array_equal(cohort.sample.vertex, np.nonzero(cohort.valid)[2])
+    np.testing.assert_array_equal(cohort.pooled(), cohort.sample.profiles)
+    assert cohort.sample is cohort.sample
+
+
+def test_a_sample_is_spread_evenly(monkeypatch, cohort):
+    """33 of 99 rows: every third, of living vertices only."""
+    valid = cohort.valid.copy()
+    valid[0, 0, 4] = False
+    monkeypatch.setattr(connectome, "_SAMPLE_ROWS", 33)
+    sample = replace(cohort, valid=valid).sample
+    rows = np.argwhere(valid)[::3]
+    np.testing.assert_array_equal(sample.profiles, cohort.profiles[tuple(rows.T)])
+    np.testing.assert_array_equal(sample.vertex, rows[:, 2])

@@ -9,6 +9,7 @@ from neuroparcel.brain.features import (
     combine,
     from_sphere,
     to_sphere,
+    to_strength,
     without_top,
 )
 from neuroparcel.brain.links import link_inverse
@@ -22,7 +23,7 @@ def correlations(seed: int = 0, shape: tuple[int, int] = (30, 12)) -> np.ndarray
 
 
 def values_of(kind: str) -> np.ndarray:
-    return binarise(correlations()) if kind == "binary" else correlations()
+    return binarise(correlations(), 0.5) if kind == "binary" else correlations()
 
 
 @pytest.mark.parametrize("positive", ["shift", "clip"])
@@ -35,7 +36,62 @@ def test_profiles_lie_on_the_positive_sphere(kind, positive):
     np.testing.assert_allclose(np.linalg.norm(profiles, axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("positive", ["shift", "clip"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_signed_profiles_are_centred_unit_vectors(kind):
+    """So that their product is the correlation of two rows."""
+    values = values_of(kind)
+    profiles, alive = to_sphere(values, Features(kind, "signed"))
+    assert alive.all()
+    assert profiles.dtype == np.float32
+    expected = np.arctanh(values) if kind == "fisher-z" else values
+    np.testing.assert_allclose(profiles @ profiles.T, np.corrcoef(expected), atol=1e-5)
+    np.testing.assert_allclose(profiles.sum(axis=1), 0, atol=1e-5)
+
+
+def test_a_signed_row_of_one_number_is_dead():
+    values = correlations()
+    values[4], values[6] = 0.5, 0
+    _, alive = to_sphere(values, Features("correlation", "signed"))
+    np.testing.assert_array_equal(np.flatnonzero(~alive), [4, 6])
+    assert to_sphere(values, Features("correlation"))[1].all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_profiles_times_their_strength_are_the_centred_values(kind):
+    """Up to one number for the whole session."""
+    values, features = values_of(kind), Features(kind, "signed")
+    profiles, alive = to_sphere(values, features)
+    strength = to_strength(values, alive, features)
+    assert strength.mean() == pytest.approx(1, abs=1e-6)  # none is above 3
+    scale = np.arctanh(values) if kind == "fisher-z" else values
+    centred = scale - scale.mean(axis=1, keepdims=True)
+    expected = centred / np.linalg.norm(centred, axis=1).mean()
+    np.testing.assert_allclose(profiles * strength[:, None], expected, atol=1e-5)
+
+
+def test_positive_profiles_have_no_strength():
+    with pytest.raises(OptionError, match="Only signed profiles have a signal strength"):
+        to_strength(correlations(), np.ones(30, bool), Features())
+
+
+def test_maps_are_signed_unless_asked_otherwise():
+    for kind in KINDS:
+        assert Features(kind).signed == (kind == "maps")
+        assert Features(kind, "signed").signed
+    assert Features("maps", "shift").positive == "shift"
+    assert Features("fisher-z").positive == "shift"
+
+
+@pytest.mark.parametrize("kind", ["correlation", "fisher-z"])
+def test_centred_profiles_do_not_give_correlations_back(kind):
+    features = Features(kind, "signed")
+    assert Features(kind).keeps_correlations
+    assert not features.keeps_correlations
+    with pytest.raises(OptionError, match="do not keep the level of correlations"):
+        from_sphere(np.ones((3, 3)), np.ones(3), features)
+
+
+@pytest.mark.parametrize("positive", ["shift", "clip", "signed"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_dead_rows_are_zeros_and_dead_targets_count_as_zero(kind, positive):
     values = values_of(kind)
@@ -53,7 +109,7 @@ def test_dead_rows_are_zeros_and_dead_targets_count_as_zero(kind, positive):
 @pytest.mark.parametrize("kind", ["correlation", "fisher-z", "maps"])
 def test_shift_keeps_the_order_of_all_values(kind):
     values = correlations(1)
-    profiles, _ = to_sphere(values, Features(kind))
+    profiles, _ = to_sphere(values, Features(kind, "shift"))
     np.testing.assert_array_equal(profiles.argsort(axis=1), values.argsort(axis=1))
 
 
@@ -101,11 +157,12 @@ def test_maps_without_a_living_row_are_dead():
     assert (profiles == 0).all()
 
 
-def test_maps_do_not_depend_on_their_unit():
+@pytest.mark.parametrize("positive", ["shift", "clip", "signed"])
+def test_maps_do_not_depend_on_their_unit(positive):
     maps = 5 * correlations(3)
-    small, _ = to_sphere(maps, Features("maps"))
-    large, _ = to_sphere(1000 * maps, Features("maps"))
-    np.testing.assert_allclose(small, large, rtol=1e-4)
+    small, _ = to_sphere(maps, Features("maps", positive))
+    large, _ = to_sphere(1000 * maps, Features("maps", positive))
+    np.testing.assert_allclose(small, large, rtol=1e-4, atol=1e-6)
 
 
 def test_binary_features_are_the_top_tenth_of_the_whole_run():

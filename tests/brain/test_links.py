@@ -1,4 +1,4 @@
-"""Laws of both links: a bijection onto the positive part of the sphere."""
+"""Laws of the links: bijections onto the sphere, or its positive part."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 from scipy.linalg import helmert
 
-from neuroparcel.brain.links import LINKS, link_forward, link_inverse
+from neuroparcel.brain.links import (
+    LINKS,
+    POSITIVE_LINKS,
+    find_link,
+    link_forward,
+    link_inverse,
+    unit_rows,
+)
 from neuroparcel.errors import ConnectomeError, OptionError
 
 SIZES = [2, 3, 17, 1488]
 
 
-@pytest.fixture(params=LINKS)
+@pytest.fixture(params=POSITIVE_LINKS)
 def link(request) -> str:
     return request.param
 
@@ -70,3 +77,41 @@ def test_zeros_are_refused(link):
 def test_unknown_link_is_refused():
     with pytest.raises(OptionError, match="Unknown link 'alr'"):
         link_forward(np.zeros(2), "alr")
+
+
+@pytest.mark.parametrize("n_targets", SIZES)
+@pytest.mark.parametrize("name", LINKS)
+def test_the_linear_part(name, n_targets):
+    """The lift is a right inverse of it, and the transpose is the transpose."""
+    link = find_link(name)
+    rng = np.random.default_rng(4)
+    y, x = rng.normal(size=(3, n_targets - link.n_lost)), rng.normal(size=(3, n_targets))
+    np.testing.assert_allclose(link.linear(link.lifted(y)), y, atol=1e-9)
+    assert np.sum(link.linear(x) * y) == pytest.approx(np.sum(x * link.transposed(y)))
+
+
+@pytest.mark.parametrize("name", ["identity", "direction"])
+def test_signed_profiles_are_their_own_coordinates(name):
+    profiles = unit_rows(np.random.default_rng(5).normal(size=(4, 7)))
+    assert (profiles < 0).any()
+    np.testing.assert_array_equal(link_inverse(profiles, name), profiles)
+    np.testing.assert_allclose(link_forward(3 * profiles, name), profiles, atol=1e-15)
+    for off in (2 * profiles, np.nan * profiles):
+        with pytest.raises(ConnectomeError, match=f"'{name}' needs profiles of unit norm"):
+            link_inverse(off, name)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", LINKS)
+def test_entries_keep_their_precision(name, dtype):
+    profiles = unit_rows(np.random.default_rng(6).uniform(0.1, 1, size=(4, 7)).astype(dtype))
+    entries = find_link(name).entries(profiles)
+    assert entries.dtype == dtype
+    exact = find_link(name).entries(profiles.astype(np.float64))
+    np.testing.assert_allclose(entries, exact, atol=1e-6)
+
+
+def test_a_row_of_zeros_has_no_direction():
+    np.testing.assert_array_equal(
+        unit_rows(np.array([[0.0, 0.0], [3.0, 4.0]])), [[0, 0], [0.6, 0.8]]
+    )

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import i0e, i1e
 
 from neuroparcel.brain.profiles import (
     FLOOR,
     combine_runs,
     correlate,
+    signal_strength,
     standardise,
     to_positive_sphere,
+    to_signed_sphere,
 )
 from neuroparcel.errors import ConnectomeError, OptionError
 
@@ -117,3 +120,55 @@ def test_dead_rows_are_zero_and_dead_targets_uncorrelated():
 def test_unknown_method_is_refused():
     with pytest.raises(OptionError, match="'absolute'"):
         to_positive_sphere(np.zeros((1, 3)), "absolute")
+
+
+def test_strength_is_the_norm_beside_the_mean_of_the_session():
+    """Centred, the rows have norms of 1, 2 and 9 square roots of 2; the mean is 4 of them."""
+    values = np.array([[3.0, 5.0], [0.0, np.nan], [7.0, 7.0], [-2.0, 2.0], [10.0, -8.0]])
+    values[1] = np.nan
+    strength = signal_strength(values, np.array([True, False, False, True, True]))
+    assert strength.dtype == np.float32
+    np.testing.assert_allclose(strength, [0.25, 0, 0, 0.5, 2.25], rtol=1e-6)
+
+
+def test_strength_is_at_most_three():
+    values = np.array([[1.0, -1.0]] * 9 + [[100.0, -100.0]])
+    strength = signal_strength(values, np.ones(10, bool))
+    np.testing.assert_allclose(strength, [10 / 109] * 9 + [3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_strength_does_not_see_the_unit_or_the_level_of_rows(rng, scale):
+    values, alive = rng.normal(size=(2000, 5)), np.ones(2000, bool)
+    moved = scale * (values + rng.normal(size=(2000, 1)))
+    np.testing.assert_allclose(
+        signal_strength(moved, alive), signal_strength(values, alive), rtol=1e-5
+    )
+
+
+def test_a_dead_target_counts_as_zero_in_the_strength(rng):
+    values, alive = rng.normal(size=(20, 5)), np.ones(20, bool)
+    filled = values.copy()
+    values[:, 2], filled[:, 2] = np.nan, 0
+    np.testing.assert_array_equal(signal_strength(values, alive), signal_strength(filled, alive))
+
+
+def test_strength_of_nothing_is_zero():
+    np.testing.assert_array_equal(signal_strength(np.ones((3, 4)), np.ones(3, bool)), 0)
+    np.testing.assert_array_equal(signal_strength(np.eye(3), np.zeros(3, bool)), 0)
+
+
+@pytest.mark.parametrize("low", [0.4, 0.8, 1.6])
+def test_concentration_of_a_profile_is_in_proportion_to_its_strength(rng, low):
+    """Of y ~ N(a v, I) in the plane of centred rows: E[cos | norm] is I1 / I0 of a times norm."""
+    a, v = 1.5, np.array([1.0, -1.0, 0.0]) / np.sqrt(2)
+    values = a * v + rng.normal(size=(200_000, 3))
+    profiles, alive = to_signed_sphere(values)
+    strength = signal_strength(values, alive)
+    mean_norm = np.linalg.norm(values - values.mean(axis=1, keepdims=True), axis=1).mean()
+    chosen = (strength > low) & (strength < low + 0.05)
+    cosine = profiles[chosen] @ v
+    kappa = a * strength[chosen].mean() * mean_norm
+    error = cosine.std() / np.sqrt(len(cosine))
+    assert error < 0.01
+    assert cosine.mean() == pytest.approx(i1e(kappa) / i0e(kappa), abs=4 * error)

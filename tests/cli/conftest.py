@@ -43,6 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return run
 
-    for name in ("fit", "infer", "demo", "plan", "plan_inference", "inspect", "build", "verify"):
+    runs = ("fit", "infer", "select", "demo", "inspect", "build", "verify")
+    for name in (*runs, "plan", "plan_inference", "plan_select"):
         monkeypatch.setattr(pipeline, name, record(name))
     return asked

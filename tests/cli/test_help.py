@@ -35,6 +35,7 @@ OPTIONS = [
 HEADINGS = {
     "fit": ["Input:", "Profiles:", "Model:", "Training:", "Output:", "Other:"],
     "infer": ["Input:", "Model:", "Output:", "Other:"],
+    "select": ["Input:", "Profiles:", "Model:", "Training:", "Output:", "Other:"],
     "connectome build": ["Input:", "Profiles:", "Output:", "Other:"],
 }
 HEAVY = ("matplotlib", "nibabel", "nilearn", "numpy", "pandas", "pyro", "scipy", "torch", "zuko")
@@ -52,6 +53,7 @@ def test_the_commands_that_people_expect():
         "fit",
         "infer",
         "plot",
+        "select",
         "simulate",
     ]
 

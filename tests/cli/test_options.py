@@ -19,6 +19,7 @@ from neuroparcel.pipeline import (
     FitOptions,
     InferOptions,
     InspectOptions,
+    SelectOptions,
 )
 
 from .conftest import Report
@@ -26,6 +27,7 @@ from .conftest import Report
 OPTIONS_OF = {
     "fit": FitOptions,
     "infer": InferOptions,
+    "select": SelectOptions,
     "demo": DemoOptions,
     "connectome build": BuildOptions,
     "connectome inspect": InspectOptions,
@@ -54,7 +56,11 @@ def test_the_command_line_offers_what_the_library_does(name):
 def test_defaults_are_those_of_the_library(invoke, asked, name):
     required = [f.name for f in fields(OPTIONS_OF[name]) if f.default is MISSING]
     given = {option: Path(option) for option in required}
-    if name in ("fit", "infer"):  # one of three ways to name recordings, none of them required
+    if name in (
+        "fit",
+        "infer",
+        "select",
+    ):  # one of three ways to name recordings, none of them required
         given["data_dir"] = Path("data")
     words = (word for option, path in given.items() for word in (_flag(option), path))
     invoke(*name.split(), *words)
@@ -65,7 +71,9 @@ def _flag(option: str) -> str:
     return f"--{option.replace('_', '-')}"
 
 
-@pytest.mark.parametrize("name", ["fit", "infer", "connectome build", "connectome inspect"])
+@pytest.mark.parametrize(
+    "name", ["fit", "infer", "select", "connectome build", "connectome inspect"]
+)
 def test_options_of_the_library_are_given_by_name(name):
     with pytest.raises(TypeError, match="positional argument"):
         OPTIONS_OF[name](Path("list.txt"))
@@ -100,9 +108,34 @@ def test_infer_passes_its_options_on(invoke, asked):
     )
 
 
+def test_select_passes_its_options_on(invoke, asked):
+    words = ("--networks", "2:30:4", "--folds", 10, "--family", "adavi", "--jobs", 2)
+    result = invoke("select", *FIT[1:], *words, "--no-figures")
+    assert result.stdout == "the summary of select\n"
+    assert asked["select"] == SelectOptions(
+        subjects=Path("list.txt"),
+        output=Path("out"),
+        networks="2:30:4",
+        folds=10,
+        family="adavi",
+        jobs=2,
+        figures=False,
+    )
+
+
+def test_select_takes_the_options_of_a_fit_but_for_a_few():
+    own, of_fit = ({p.name for p in command_of(name).params} for name in ("select", "fit"))
+    assert own - of_fit == {"folds"}
+    assert of_fit - own == {"evidence", "time_budget", "resume"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "planner"),
-    [(FIT, "plan"), (("infer", "--model", "m", *FIT[1:]), "plan_inference")],
+    [
+        (FIT, "plan"),
+        (("infer", "--model", "m", *FIT[1:]), "plan_inference"),
+        (("select", *FIT[1:]), "plan_select"),
+    ],
 )
 def test_a_dry_run_only_plans(invoke, asked, arguments, planner):
     assert invoke(*arguments, "--dry-run").stdout == f"the summary of {planner}\n"
@@ -204,6 +237,27 @@ def test_a_file_gives_the_options_of_a_build(invoke, asked, tmp_path):
 def test_wrong_options_of_a_build_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
         BuildOptions(output=Path("store"), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"link": "alr"}, "--link is 'alr'"),
+        ({"link": "ilr", "features": "maps"}, "link ilr takes logarithms"),
+        ({"link": "softmax-centered", "positive": "signed"}, "link softmax-centered takes"),
+        ({"link": "direction", "scaling": "component"}, "link direction has no scales"),
+    ],
+)
+def test_links_that_do_not_go_with_the_profiles_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        FitOptions(subjects=Path("list.txt"), output=Path("out"), **options)
+
+
+def test_maps_are_signed_and_correlations_are_not():
+    given = {"subjects": Path("list.txt"), "output": Path("out")}
+    assert FitOptions(features="maps", link="identity", **given).how.signed
+    assert not FitOptions(features="maps", positive="shift", link="ilr", **given).how.signed
+    assert not FitOptions(emission="von-mises-fisher", **given).how.signed
 
 
 @pytest.mark.parametrize(

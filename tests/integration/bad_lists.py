@@ -235,3 +235,51 @@ def _(at: Folder) -> list[str]:
 def _(at: Folder) -> list[str]:
     at.listed(at.nodes())
     return at.build("--scheduler", "pbs")
+
+
+@options.case("levels in another order", names="subject, population")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return at.fit("--levels", "subject,population")
+
+
+@options.case("a level that there is not", names="'family'")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return at.fit("--levels", "population,family")
+
+
+@options.case("a negative smoothness", names="--smoothness")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return at.fit("--label-prior", "vertex", "--smoothness", "-1")
+
+
+@options.case("a smoothness that is no number", names="'some'")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return at.fit("--label-prior", "vertex", "--smoothness", "some")
+
+
+@options.case("smooth labels that do not know their vertex", names="--smoothness")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return at.fit("--smoothness", "auto")
+
+
+@options.case("smooth labels of nodes, which lie nowhere", names="--smoothness")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return at.fit("--label-prior", "vertex", "--smoothness", "1")
+
+
+@options.case("directions in log-ratios", names="von-mises-fisher")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return at.fit("--emission", "von-mises-fisher", "--link", "ilr")
+
+
+@options.case("training steps of the reference", names="--family")
+def _(at: Folder) -> list[str]:
+    at.listed(at.nodes())
+    return at.fit("--family", "reference", "--steps", 10)

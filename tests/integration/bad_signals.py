@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuroparcel.io.regions import load_region
+from neuroparcel.io.writers.cifti_writer import write_dscalar
+
 from .bad_files import N_FRAMES, Folder
 from .bad_inputs import PARTLY_DONE, Section
 
@@ -108,6 +111,17 @@ def _(at: Folder) -> list[str]:
 
     at.listed(at.surface("flat.dtseries.nii", change=flatten), at.surface())
     return at.build(*at.targets())
+
+
+@signals.case("maps that are equal at all vertices", names="do not vary")
+def _(at: Folder) -> list[str]:
+    names = ("rest", "faces", "tools")
+    for name in ("a", "b"):
+        axis = load_region("broca-left").axis
+        values = np.ones((3, len(axis)), np.float32) * np.array([[1], [2], [-1]], np.float32)
+        write_dscalar(at / f"{name}.dscalar.nii", axis, dict(zip(names, values, strict=True)))
+    at.listed("a.dscalar.nii", "b.dscalar.nii")
+    return at.fit("--features", "maps", "--family", "reference")
 
 
 @cleaning.case("confounds asked for, and none named", names="good.npy")

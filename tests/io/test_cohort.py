@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from neuroparcel.brain.atlas import Label
+from neuroparcel.brain.features import Features
 from neuroparcel.errors import ConnectomeError, FileFormatError, OptionError, SpaceError
 from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.formats.cifti import read_cifti
@@ -33,6 +34,29 @@ def test_profiles_are_correlations_shifted_and_normalised(write_recording, toy_r
     assert warnings == ()
     assert cohort.targets == toy_targets.names
     assert cohort.axis == toy_region.axis
+
+
+def test_signed_profiles_have_a_strength(tmp_path, write_recording, toy_region, toy_targets):
+    """Of correlations, with a dead row, in a cohort of which one subject is left out."""
+
+    def kill(series: np.ndarray) -> None:
+        series[7] = 0
+
+    path, bad = write_recording("a", change=kill), tmp_path / "bad.dtseries.nii"
+    bad.touch()
+    series = read_cifti(path).read()
+    with np.errstate(invalid="ignore"):
+        targets = series[TARGETS].reshape(5, 4, -1).mean(axis=1)
+        r = np.corrcoef(series[REGION], targets)[:10, 10:]
+    norm = np.nan_to_num(np.linalg.norm(r - r.mean(axis=1, keepdims=True), axis=1))
+    files = recordings(("b", "1", "1", bad), ("s", "1", "1", path))
+    recipe = Recipe(toy_region, toy_targets, Features(positive="signed"))
+    cohort, _ = load_cohort(files, recipe, skip_bad=True)
+    assert cohort.strength.dtype == np.float32
+    np.testing.assert_allclose(cohort.strength[0, 0], norm * 9 / norm.sum(), atol=1e-5)
+    assert cohort.strength[0, 0, 2] == 0
+    shifted, _ = load_cohort(files, Recipe(toy_region, toy_targets), skip_bad=True)
+    assert shifted.strength is None
 
 
 def test_runs_are_combined_and_sessions_may_be_missing(write_recording, toy_region, toy_targets):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from neuroparcel.brain.features import Features, to_sphere
 from neuroparcel.errors import ConnectomeError, FileFormatError, OptionError, OutputError
 from neuroparcel.io.cells import make_cell
+from neuroparcel.io.cohort import load_cohort
 from neuroparcel.io.layout import CohortFiles
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.store import build_store, export, open_store, prune, verify
@@ -40,10 +42,12 @@ def block(path: Path, name: tuple[str, str]) -> Path:
     return path / "blocks" / f"{open_store(path).index.entries[name].key}.npy"
 
 
+@pytest.mark.parametrize("positive", ["shift", "signed"])
 @pytest.mark.parametrize("kind", ["correlation", "fisher-z"])
-def test_profiles_are_those_of_the_files(path, files, recipe, kind):
-    features = Features(kind)
+def test_profiles_are_those_of_the_files(path, files, recipe, kind, positive):
+    features = Features(kind, positive)
     cohort = open_store(path).cohort(features)
+    assert cohort.signed == (positive == "signed")
     assert (cohort.subjects, cohort.sessions) == (("a", "b", "c"), ("1", "2"))
     assert cohort.axis == recipe.region.axis
     assert cohort.targets == recipe.feature_names
@@ -56,6 +60,24 @@ def test_profiles_are_those_of_the_files(path, files, recipe, kind):
         np.testing.assert_array_equal(cohort.profiles[subject, session], profiles)
         np.testing.assert_array_equal(cohort.valid[subject, session], alive)
     assert cohort.valid.sum() == 49  # a dead row of b
+
+
+def test_strengths_are_those_of_the_files(path, files, recipe):
+    signed = Features(positive="signed")
+    expected, _ = load_cohort(files, replace(recipe, features=signed))
+    found = open_store(path).cohort(signed)
+    np.testing.assert_array_equal(found.strength, expected.strength)
+    assert (found.strength[found.valid] > 0).all()
+    assert not found.strength[~found.valid].any()
+    assert open_store(path).cohort(Features()).strength is None
+
+
+def test_strengths_are_relative_to_the_rows_that_are_kept(path):
+    signed = Features(positive="signed")
+    whole = open_store(path).cohort(signed).strength[0, 0]
+    part = open_store(path).cohort(signed, rows=[7, 2, 3]).strength[0, 0]
+    np.testing.assert_allclose(part, whole[[7, 2, 3]] / whole[[7, 2, 3]].mean(), rtol=1e-5)
+    assert not np.allclose(part, whole[[7, 2, 3]], rtol=1e-3)
 
 
 def test_blocks_are_opened_when_they_are_asked_for(path, monkeypatch):

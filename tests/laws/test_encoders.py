@@ -52,6 +52,14 @@ CASES = {
     "cut into sets": Case(3, replace(SMALL, chunk_size=25)),
     "cut within sets": Case(3, replace(SMALL, chunk_size=6, n_blocks=2)),
     "cut, anchors": Case(2, replace(SMALL, chunk_size=6), n_anchors=2),
+    "1 plate, by component": Case(1, replace(SMALL, by_component=True), n_anchors=2),
+    "3 plates, by component": Case(3, replace(SMALL, by_component=True), n_anchors=2),
+    "cut, by component": Case(
+        2, replace(SMALL, by_component=True, chunk_size=6, max_attended=20), n_anchors=2
+    ),
+    "mixed precision, by component": Case(
+        3, replace(SMALL, mixed_precision=True, by_component=True), n_anchors=2
+    ),
     "mixed precision": Case(3, replace(SMALL, mixed_precision=True)),
     "mixed precision, cut": Case(2, replace(SMALL, mixed_precision=True, chunk_size=6)),
 }
@@ -125,7 +133,7 @@ def test_every_hierarchy_has_an_encoding_like_the_data(encoder, data, dtype, dev
     for hierarchy, encoding in enumerate(encodings, start=1):
         lead = data.mask.shape[: case.n_plates + 1 - hierarchy]
         assert encoding.summary.shape == (*lead, encoder.summary_sizes[hierarchy - 1])
-        assert encoding.embedding.shape == (*lead, SMALL.size)
+        assert encoding.embedding.shape == (*lead, encoder.n_embeddings * SMALL.size)
         for tensor in (encoding.summary, encoding.embedding):
             assert tensor.dtype == dtype
             assert tensor.device.type == device.type
@@ -181,7 +189,7 @@ def test_plate_sizes_change_no_weights(encoder, case, dtype, device):
     for sizes in ((1, 1, 5), (7, 2, 40)):
         values = torch.randn(1, *sizes[-case.n_plates :], N_FEATURES)
         top = encode(encoder, Observation.complete(values.to(device, dtype)))[-1]
-        assert top.embedding.shape == (1, SMALL.size)
+        assert top.embedding.shape == (1, encoder.n_embeddings * SMALL.size)
     after = encoder.state_dict()
     assert list(after) == list(before)
     assert all(torch.equal(after[name], before[name]) for name in before)

@@ -25,6 +25,7 @@ from neuroparcel.nets.flows import FlowConfig
 from neuroparcel.nets.hierarchical_encoder import EncoderConfig
 
 SMALL = EncoderConfig(size=8, n_heads=2, n_inducing=3)
+BY_COMPONENT = EncoderConfig(size=8, n_heads=2, n_inducing=3, by_component=True)
 CLUSTERED = EncoderConfig(size=8, n_heads=2, n_inducing=3, n_components=3)
 MODELS = {
     "random effects": (gaussian_random_effects, (4, 6)),
@@ -40,16 +41,17 @@ def new_adavi(template, sizes, **flow):
     return Adavi(template.graph, AdaviConfig(encoder, FlowConfig(hidden=16, **flow)))
 
 
-def anchored(template, sizes):
+def anchored(template, sizes, encoder=SMALL):
     flow = FlowConfig(hidden=16, coupling="affine")
     anchors = torch.randn(2, template.graph.observed.event_size)
-    return Adavi(template.graph, AdaviConfig(SMALL, flow), anchors)
+    return Adavi(template.graph, AdaviConfig(encoder, flow), anchors)
 
 
 FAMILIES = {
     "adavi": new_adavi,
     "adavi, triangular": lambda t, s: new_adavi(t, s, affine="triangular"),
     "adavi, anchors": anchored,
+    "adavi, by component": lambda t, s: anchored(t, s, BY_COMPONENT),
     "mean field": lambda t, s: MeanField(t, s, 2),
     "mean field, normal": lambda t, s: MeanField(t, s, 2, "normal"),
     "auto-normal": lambda t, s: PyroAutoNormal(t, s, 2),

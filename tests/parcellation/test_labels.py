@@ -12,8 +12,10 @@ from neuroparcel.graph import Observation, analyse
 from neuroparcel.inference.posterior import Posterior
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.parcellation.labels import soft_labels
+from neuroparcel.parcellation.networks import DrawnNetworks
 
 KAPPA, WEIGHTS = 0.7, torch.tensor([0.3, 0.7])
+MODEL = MSHBM(torch.eye(4), 2)
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ def networks():
 
 @pytest.fixture
 def posterior(data, networks):
-    template = analyse(MSHBM(torch.eye(4), 2))
-    return Posterior(template, data, Known(networks), ())
+    template = analyse(MODEL)
+    return DrawnNetworks(Posterior(template, data, Known(networks), ()), MODEL)
 
 
 def evidence(data, networks):
@@ -65,7 +67,7 @@ def evidence(data, networks):
 
 
 def test_session_labels_are_bayes_rule(posterior, data, networks):
-    _, _, session = soft_labels(posterior, n_draws=3)
+    _, _, session = soft_labels(posterior, MODEL, n_draws=3)
     expected = torch.softmax(evidence(data, networks) + WEIGHTS.log(), -1).numpy()
     mask = data.mask[0].numpy()
     np.testing.assert_allclose(session[mask], expected[mask], atol=1e-5)
@@ -73,7 +75,7 @@ def test_session_labels_are_bayes_rule(posterior, data, networks):
 
 
 def test_the_mean_goes_over_sessions_then_subjects(posterior):
-    population, subject, session = soft_labels(posterior, n_draws=3)
+    population, subject, session = soft_labels(posterior, MODEL, n_draws=3)
     np.testing.assert_allclose(subject[0, 0], session[0, :, 0].mean(0), atol=1e-6)
     np.testing.assert_allclose(subject[1], session[1, 0], atol=1e-6)
     np.testing.assert_allclose(subject[0, 2], session[0, 1, 2], atol=1e-6)
@@ -82,7 +84,7 @@ def test_the_mean_goes_over_sessions_then_subjects(posterior):
 
 
 def test_the_product_multiplies_the_evidence_of_sessions(posterior, data, networks):
-    _, subject, _ = soft_labels(posterior, evidence="product", n_draws=3)
+    _, subject, _ = soft_labels(posterior, MODEL, evidence="product", n_draws=3)
     joint = (evidence(data, networks) * data.mask[0].unsqueeze(-1)).sum(1) + WEIGHTS.log()
     expected = torch.softmax(joint, -1).numpy()
     np.testing.assert_allclose(subject[:, :5], expected[:, :5], atol=1e-5)
@@ -91,4 +93,4 @@ def test_the_product_multiplies_the_evidence_of_sessions(posterior, data, networ
 
 def test_an_unknown_evidence_is_refused(posterior):
     with pytest.raises(OptionError, match=r"unknown evidence 'sum'.*mean, product"):
-        soft_labels(posterior, evidence="sum")
+        soft_labels(posterior, MODEL, evidence="sum")

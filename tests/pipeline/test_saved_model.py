@@ -21,6 +21,7 @@ from neuroparcel.io.recipe import Recipe
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.nets.flows import FlowConfig
 from neuroparcel.nets.hierarchical_encoder import EncoderConfig, Encoding
+from neuroparcel.parcellation.networks import AmortizedNetworks
 from neuroparcel.pipeline.saved_model import SavedModel, load_model
 
 N_FEATURES = 5
@@ -66,7 +67,8 @@ def make_model(recipe: Recipe) -> SavedModel:
     population = Encoding(torch.randn(1, 4), torch.randn(1, 8))
     posterior = AmortizedPosterior(template, family)
     settings = {"sessions": "run", "more": {"of": [1, None]}}
-    return SavedModel(recipe, reduction, posterior, population, anchors.numpy(), settings)
+    networks = AmortizedNetworks(posterior, population)
+    return SavedModel(recipe, reduction, networks, None, anchors.numpy(), settings)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +95,9 @@ def test_a_model_comes_back(tmp_path, axis, make_recipe):
     assert again.settings == model.settings
     assert again.n_networks == 2
     np.testing.assert_array_equal(again.anchors, model.anchors)
-    for name, weight in model.family.state_dict().items():
-        torch.testing.assert_close(again.family.state_dict()[name], weight, rtol=0, atol=0)
+    weights = again.networks.posterior.family.state_dict()
+    for name, weight in model.networks.posterior.family.state_dict().items():
+        torch.testing.assert_close(weights[name], weight, rtol=0, atol=0)
     assert again.model.log_scale_range == model.model.log_scale_range
 
 
@@ -107,8 +110,8 @@ def test_a_recipe_of_another_length_is_refused():
 def test_models_of_another_format_are_refused(tmp_path):
     config, *_ = make_model(maps(NODES)).save(tmp_path)
     text = config.read_text()
-    config.write_text(text.replace('"format": 3', '"format": 2'))
-    with pytest.raises(CheckpointError, match=r"has the format 2; this version reads 3"):
+    config.write_text(text.replace('"format": 4', '"format": 2'))
+    with pytest.raises(CheckpointError, match=r"has the format 2; this version reads 4"):
         load_model(tmp_path)
     config.write_text(text[:50])
     with pytest.raises(CheckpointError, match="is damaged"):

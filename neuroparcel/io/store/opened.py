@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.connectome import Cohort
-from neuroparcel.brain.features import Features, to_sphere
+from neuroparcel.brain.features import Features, to_sphere, to_strength
 from neuroparcel.errors import ConnectomeError
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.store.blocks import BlockFiles, Dtype, open_block
@@ -147,7 +147,9 @@ class ConnectomeStore:
     ) -> Cohort:
         """Profiles of the store; they are read one session at a time, when they are asked for.
 
-        Sessions that failed are missing; see :attr:`failed`.
+        Sessions that failed are missing; see :attr:`failed`. Signed profiles are read once at
+        the start too: for their strength, and because a vertex whose numbers are all the same
+        has none, see :func:`~neuroparcel.brain.features.to_sphere`, and no index knows of it.
 
         Parameters
         ----------
@@ -183,7 +185,9 @@ class ConnectomeStore:
         valid = self._valid(chosen, days, kept)
         if only is not None:
             valid &= np.array([[[(who, day) in only] for day in days] for who in chosen])
-        return Cohort(chosen, days, profiles, valid, axis, self.feature_names)
+        strength = _restrict_to_signed(profiles, valid) if features.signed else None
+        names = self.feature_names
+        return Cohort(chosen, days, profiles, valid, axis, names, features.signed, strength)
 
     def _subjects(self) -> tuple[str, ...]:
         names = [subject for (subject, _), entry in self.index.entries.items() if entry.key]
@@ -263,9 +267,18 @@ class StoredProfiles:
         entry = self.store.index.entries.get(name)
         if entry is None or not entry.key:
             return np.zeros(self.shape[2:], np.float32)
-        values = self.store.values(*name)
-        kept = values if self.rows is None else values[self.rows]
-        return to_sphere(_widen(kept), self.features)[0]
+        return to_sphere(self.values(cell), self.features)[0]
+
+    def values(self, cell: tuple[int, int]) -> FloatArray:
+        """The numbers that the profiles of a session are made of, (vertex, feature) of float32.
+
+        Raises
+        ------
+        ConnectomeError
+            If the session is missing.
+        """
+        values = self.store.values(self.subjects[cell[0]], self.sessions[cell[1]])
+        return _widen(values if self.rows is None else values[self.rows])
 
 
 def open_store(path: Path) -> ConnectomeStore:
@@ -280,6 +293,16 @@ def open_store(path: Path) -> ConnectomeStore:
     """
     store = Path(path).absolute()
     return ConnectomeStore(store, read_index(store))
+
+
+def _restrict_to_signed(profiles: StoredProfiles, valid: BoolArray) -> FloatArray:
+    """Strength of signed profiles; vertices that have none are struck out of `valid`, in place."""
+    strength = np.zeros(valid.shape, np.float32)
+    for row, column in np.argwhere(valid.any(axis=-1)).tolist():
+        values = profiles.values((row, column))
+        valid[row, column] &= to_sphere(values, profiles.features)[1]
+        strength[row, column] = to_strength(values, valid[row, column], profiles.features)
+    return strength
 
 
 def _widen(values: FloatArray) -> FloatArray:

@@ -1,0 +1,228 @@
+"""Individual parcellations of real cortex beside the peers' figures, by an outside scorer.
+
+Labels of a subject whom the model has not seen are made from one session, and scored on the
+other one. The scorer is a folder with ``score.py`` and ``reference.json``, named by the
+environment variable ``NEUROPARCEL_SCORER``; its docstring defines the metrics.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from benchmarks.record import Recorder, peak_mb
+from neuroparcel.brain.connectome import Cohort
+from neuroparcel.errors import OptionError
+from neuroparcel.parcellation.agreement import single_session_labels
+from neuroparcel.parcellation.observations import observe, observed_strength
+from neuroparcel.pipeline.fitting import Learnt, find_inputs, learn
+from neuroparcel.pipeline.options import FitOptions
+from neuroparcel.pipeline.reading import read_cohort
+
+_SHOWN = ("pll", "pll_raw", "own", "own_avg", "loo", "loo_avg", "loo2_avg", "hom", "dcbc")
+_MORE = ("pll2", "ari_gap", "ident", "ent")
+_LOWER = ("own", "own_avg", "loo", "loo_avg", "loo2_avg")
+_PEER = "hbp"  # HierarchBayesParcel, that no metric may fall behind
+
+_MAPS: dict[str, Any] = {
+    "roi": "cortex",
+    "features": "maps",
+    "emission": "von-mises-fisher",
+    "levels": "population",
+    "variance": 1.0,
+}
+_CORRELATIONS: dict[str, Any] = {
+    "targets": "mmp",
+}
+_LABELS: dict[str, Any] = {"label_prior": "vertex", "family": "reference"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the goals: a region, a number of networks, and how it is fitted."""
+
+    name: str
+    networks: int
+    goals: Mapping[str, float]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def case(self) -> str:
+        """What the rows of the benchmark are called."""
+        return f"{self.name}, {self.networks} networks"
+
+
+TASKS = (
+    Task("cortex", 17, {"pll": 2.80, "pll_raw": 2.75, "loo_avg": 0.282}, _MAPS),
+    Task("cortex", 7, {"pll": 2.18, "pll_raw": 2.10, "loo_avg": 0.345}, _MAPS),
+    Task(
+        "ifg",
+        4,
+        {"pll": 7.00, "pll_raw": 6.70, "loo_avg": 0.390},
+        {"roi": "ifg-left", **_CORRELATIONS},
+    ),
+    Task(
+        "broca",
+        2,
+        {"pll": 7.50, "pll_raw": 7.20, "loo_avg": 0.375},
+        {"roi": "broca-left", **_CORRELATIONS},
+    ),
+)
+
+
+def run(recorder: Recorder, seed: int, data: Path | None) -> None:
+    """Fit five folds of each task, score them, and note our figures beside the peer's."""
+    scorer = Scorer.load(data)
+    for task in TASKS[1:2] if recorder.quick else TASKS:
+        _run_task(recorder, scorer, task, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """The outside scorer, its stored figures and the data that both read."""
+
+    module: ModuleType
+    peers: list[dict[str, Any]]
+    data: Path
+
+    @classmethod
+    def load(cls, data: Path | None) -> Scorer:
+        """The scorer that the environment names.
+
+        Raises
+        ------
+        OptionError
+            If it, or the data, are not there.
+        """
+        found = os.environ.get("NEUROPARCEL_SCORER", "")
+        root = data or Path(os.environ.get("NEUROPARCEL_TEST_DATA", ""))
+        maps = root / "mdtb_cortex"
+        for path, name in ((Path(found) / "score.py", "NEUROPARCEL_SCORER"), (maps, "--data")):
+            if not path.exists():
+                raise OptionError(f"there is no {path}.", f"Name its folder with {name}.")
+        spec = importlib.util.spec_from_file_location("score", Path(found) / "score.py")
+        assert spec is not None
+        assert spec.loader is not None  # the file is there
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["score"] = module
+        spec.loader.exec_module(module)
+        peers = json.loads((Path(found) / "reference.json").read_text(encoding="utf-8"))["records"]
+        return cls(module, peers, maps)
+
+    def table(self, folder: Path) -> Path:
+        """A list of all recordings: subject, session, path."""
+        rows = ["subject\tsession\tpath"]
+        for subject in self.module.SUBJECTS:
+            for session in (1, 2):
+                (path,) = self.data.glob(f"sub-{subject}/sub-{subject}_ses-{session}_*.dscalar.nii")
+                rows.append(f"{subject}\t{session}\t{path.resolve()}")
+        path = folder / "all.tsv"
+        path.write_text("\n".join([*rows, ""]), encoding="utf-8")
+        return path
+
+    def figures_of(self, method: str, task: Task, subjects: list[str]) -> dict[str, np.ndarray]:
+        """A peer's figures on these subjects, metric by metric."""
+        for record in self.peers:
+            if (record["task"], record["K"], record["method"]) == (
+                task.name,
+                task.networks,
+                method,
+            ):
+                rows = [record["subjects"].index(name) for name in subjects]
+                return {
+                    metric: np.array([values[row] for row in rows], float)
+                    for metric, values in record["values"].items()
+                }
+        raise OptionError(f"the scorer has no figures of {method} for {task.case}.")
+
+
+def _run_task(recorder: Recorder, scorer: Scorer, task: Task, seed: int) -> None:
+    module = scorer.module
+    geometry = module.geometry(task.name)
+    profiles, valid = module.build(task.name, str(scorer.data), module.SUBJECTS, geometry)
+    dcbc = module.DCBC(geometry["mm"], geometry["hemi"])
+    with tempfile.TemporaryDirectory() as folder:
+        options = FitOptions(
+            subjects=scorer.table(Path(folder)),
+            output=Path(folder) / "none",
+            networks=task.networks,
+            seed=seed,
+            quiet=True,
+            **_LABELS,
+            **task.options,
+        )
+        cohort, _ = read_cohort(find_inputs(options), options)
+    found: dict[str, list[float]] = {}
+    subjects: list[str] = []
+    clock_sum = 0.0
+    for train, test in module.folds():
+        with recorder.timed() as clock:
+            learnt = learn(cohort.select(train), options)
+            clock_sum += clock.seconds
+        labels = {
+            part: _labels(learnt, cohort.select(names))
+            for part, names in (("train", train), ("test", test))
+        }
+        rows = {
+            "train": [module.SUBJECTS.index(s) for s in train],
+            "test": [module.SUBJECTS.index(s) for s in test],
+        }
+        networks = _networks(labels["train"], module.unit(profiles[rows["train"]]))
+        scores = module.score(
+            profiles[rows["test"]],
+            valid[rows["test"]],
+            labels["test"],
+            networks,
+            module.train_mean(profiles[rows["train"]]),
+            geometry,
+            dcbc,
+        )
+        for metric, values in scores.items():
+            found.setdefault(metric, []).extend(values.tolist())
+        subjects += test
+    peer = scorer.figures_of(_PEER, task, subjects)
+    _record(recorder, task, found, peer, seed)
+    recorder.add(task.case, "group training, a fold", clock_sum / 5, unit="s", seed=seed)
+    recorder.add(task.case, "peak memory", peak_mb(), unit="MB", seed=seed)
+
+
+def _labels(learnt: Learnt, cohort: Cohort) -> np.ndarray:
+    """Soft labels of each session by itself, (subject, session, vertex, network)."""
+    data = observe(cohort, learnt.reduction)
+    trained = learnt.trained
+    return single_session_labels(trained.networks, data, trained.labels, observed_strength(cohort))
+
+
+def _networks(labels: np.ndarray, profiles: np.ndarray) -> np.ndarray:
+    """Label-weighted mean of unit profiles, (feature, network), columns of unit norm."""
+    total = np.einsum("stnk,stnd->dk", np.nan_to_num(labels), profiles, optimize=True)
+    unit: np.ndarray = total / np.maximum(np.linalg.norm(total, axis=0, keepdims=True), 1e-12)
+    return unit
+
+
+def _record(
+    recorder: Recorder,
+    task: Task,
+    found: Mapping[str, list[float]],
+    peer: Mapping[str, np.ndarray],
+    seed: int,
+) -> None:
+    for metric in (*_SHOWN, *_MORE):
+        ours, theirs = float(np.mean(found[metric])), float(np.mean(peer[metric]))
+        sign = "<=" if metric in _LOWER else ">="
+        bound = task.goals.get(metric, None if metric == "ent" else theirs)
+        goal = "" if bound is None else f"{sign} {bound:.6g}"
+        recorder.add(task.case, metric, ours, goal=goal, seed=seed)
+        recorder.add(task.case, f"{metric}, HierarchBayesParcel", theirs, seed=seed)
+    better = int((np.array(found["pll"]) > peer["pll"]).sum())
+    recorder.add(task.case, "subjects with a better pll, of 10", better, goal=">= 9", seed=seed)

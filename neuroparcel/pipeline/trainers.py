@@ -1,0 +1,206 @@
+"""The ways to learn networks and labels from a training cohort, one function each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from neuroparcel.graph.observation import Observation
+from neuroparcel.graph.trace import seeded
+from neuroparcel.inference.posterior import AmortizedPosterior
+from neuroparcel.inference.stages import Schedule, TrainingHistory
+from neuroparcel.inference.trainer import TrainingLimits, train
+from neuroparcel.models.mshbm import MSHBM
+from neuroparcel.models.mshbm_reference import fit_reference
+from neuroparcel.models.mshbm_start import estimate_moments
+from neuroparcel.models.reference_posterior import ReferencePosterior
+from neuroparcel.parcellation.calibration import NOT_CALIBRATED, Calibration, calibrate
+from neuroparcel.parcellation.label_learning import (
+    Learning,
+    NetworkSource,
+    Sessions,
+    learn_labels,
+    subject_labels,
+)
+from neuroparcel.parcellation.label_model import LabelModel
+from neuroparcel.parcellation.label_sources import KnownEvidence, ReferenceAscent, residual_share
+from neuroparcel.parcellation.networks import AmortizedNetworks, ReferenceNetworks, TrainedNetworks
+from neuroparcel.parcellation.training import network_model
+from neuroparcel.parcellation.training import start as start_family
+from neuroparcel.pipeline.options import FitOptions
+from neuroparcel.pipeline.progress import progress_bar, say
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What networks are learnt from.
+
+    Attributes
+    ----------
+    data : Observation, (1, subject, session, vertex, component)
+        The training cohort.
+    model : MSHBM
+    anchors : Tensor, shape (network, component)
+    strength : Tensor, shape (subject, session, vertex), optional
+    neighbours : csr_array, shape (vertex, vertex), optional
+    """
+
+    data: Observation
+    model: MSHBM
+    anchors: Tensor
+    strength: Tensor | None = None
+    neighbours: csr_array | None = None
+
+    @property
+    def sessions(self) -> Sessions:
+        """What labels are learnt from, beside evidence."""
+        return Sessions(self.data.mask[0], self.strength, self.neighbours)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Networks and labels of a training cohort.
+
+    Attributes
+    ----------
+    networks : TrainedNetworks
+    labels : LabelModel, optional
+        None for the paper's.
+    learning : Learning, optional
+        Of the labels.
+    history : TrainingHistory, optional
+        Where there were training steps.
+    calibration : Calibration, optional
+        Of the finished labels, where it was asked for and could be learnt.
+    """
+
+    networks: TrainedNetworks
+    labels: LabelModel | None = None
+    learning: Learning | None = None
+    history: TrainingHistory | None = None
+    calibration: Calibration | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the labels."""
+        return () if self.learning is None else self.learning.notes
+
+    def calibrated(self, start: Start, seed: int) -> Trained:
+        """The same, with labels that are recalibrated on the repeated sessions of a cohort."""
+        assert self.labels is not None  # the options demand them
+        assert self.learning is not None
+        evidence = self.networks(start.data, start.strength).evidence()
+        found = calibrate(
+            self.labels,
+            evidence,
+            subject_labels(self.labels, evidence, start.sessions),
+            start.sessions,
+            effective_share=self.learning.effective_share,
+            seed=seed,
+        )
+        if found is None:
+            notes = (*self.learning.notes, NOT_CALIBRATED)
+            return replace(self, learning=replace(self.learning, notes=notes))
+        labels = self.labels.recalibrated(found.temperature, found.uniform_share)
+        return replace(self, labels=labels, calibration=found)
+
+
+def train_adavi(
+    start: Start,
+    stages: Schedule,
+    options: FitOptions,
+    limits: TrainingLimits | None = None,
+    *,
+    resume: bool = False,
+) -> Trained:
+    """Train ADAVI for the MS-HBM of a cohort, in stages; then learn the labels."""
+    amortized, history = amortize(start, stages, options, limits, resume=resume)
+    networks = AmortizedNetworks(amortized, amortized(start.data).encodings[-1])
+    labels, learning = _labels(
+        start, options, lambda: KnownEvidence(networks(start.data).evidence())
+    )
+    return _finished(Trained(networks, labels, learning, history), start, options)
+
+
+def train_reference(
+    start: Start,
+    stages: Schedule,
+    options: FitOptions,
+    limits: TrainingLimits | None = None,
+    *,
+    resume: bool = False,
+) -> Trained:
+    """Coordinate ascent, with the labels learnt along; there are no stages and no limits."""
+    moments = estimate_moments(start.data, start.anchors, start.model)
+    ascent = ReferenceAscent(start.model, start.data, moments)
+    say("coordinate ascent", quiet=options.quiet)
+    labels, learning = _labels(start, options, lambda: ascent)
+    if labels is None:
+        posterior = fit_reference(start.model, start.data, moments)
+    else:
+        assert isinstance(ascent.posterior, ReferencePosterior)  # the labels were learnt with it
+        posterior = ascent.posterior
+    networks = ReferenceNetworks.with_labels(posterior, labels)
+    return _finished(Trained(networks, labels, learning), start, options)
+
+
+def amortize(
+    start: Start,
+    stages: Schedule,
+    options: FitOptions,
+    limits: TrainingLimits | None = None,
+    *,
+    resume: bool = False,
+) -> tuple[AmortizedPosterior, TrainingHistory]:
+    """Train the amortized family, in stages.
+
+    Parameters
+    ----------
+    start : Start
+    stages : Schedule
+    options : FitOptions
+        ``seed`` and ``quiet`` are used.
+    limits : TrainingLimits, optional
+    resume : bool
+    """
+    with seeded(options.seed):
+        model = network_model(start.data, start.model, start.anchors)
+        start_family(model)
+    with progress_bar("training", quiet=options.quiet) as advance:
+        history = train(
+            model.family,
+            model.template,
+            model.stream,
+            stages,
+            seed=options.seed,
+            validation=start.data,
+            limits=limits,
+            resume=resume,
+            progress=advance,
+        )
+    return AmortizedPosterior(model.template, model.family.eval()), history
+
+
+def _finished(trained: Trained, start: Start, options: FitOptions) -> Trained:
+    return trained.calibrated(start, options.seed) if options.calibrate else trained
+
+
+def _labels(
+    start: Start, options: FitOptions, source: Callable[[], NetworkSource]
+) -> tuple[LabelModel | None, Learning | None]:
+    """The label model that the options ask for; none for the paper's."""
+    if options.label_prior == "global":
+        return None, None
+    return learn_labels(
+        source(),
+        start.sessions,
+        smoothness=options.smoothness_or_auto,
+        effective_share=residual_share(start.data, start.anchors),
+        seed=options.seed,
+    )
