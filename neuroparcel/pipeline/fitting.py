@@ -9,7 +9,7 @@ import torch
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.reduction import Reduction, fit_reduction
 from neuroparcel.errors import OptionError
-from neuroparcel.inference.device import choose_device, cpu_threads
+from neuroparcel.inference.device import cpu_threads
 from neuroparcel.inference.stages import Schedule, staged_schedule
 from neuroparcel.inference.trainer import TrainingLimits
 from neuroparcel.io.neighbours import load_neighbours
@@ -23,6 +23,7 @@ from neuroparcel.parcellation.observations import (
     observe_and_cluster,
     observed_strength,
 )
+from neuroparcel.pipeline.devices import device_for
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.planning import Plan, find_files, plan_recipe
@@ -37,7 +38,7 @@ from neuroparcel.pipeline.trainers import Start, Trained, train_adavi, train_ref
 def plan(options: FitOptions) -> Plan:
     """Check the options, the list and the output folder; read no data, write nothing."""
     open_run(options, "fit")
-    choose_device(options.device)
+    device_for(options.family, options.device)
     schedule(options)
     return find_inputs(options)
 
@@ -107,7 +108,7 @@ def fit(options: FitOptions) -> FitResult:
 
 
 def _fit(options: FitOptions) -> FitResult:
-    choose_device(options.device)
+    device_for(options.family, options.device)
     folder = open_run(options, "fit")
     schedule(options)
     planned = find_inputs(options)
@@ -181,7 +182,7 @@ def learn(
     reduction : Reduction, optional
         If the cohort's is known already.
     """
-    device = choose_device(options.device)
+    device = device_for(options.family, options.device)
     if reduction is None:
         reduction = reduce(cohort, options)
     say(_describe(reduction), quiet=options.quiet)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from neuroparcel.inference.device import choose_device, cpu_threads
+from neuroparcel.inference.device import cpu_threads
 from neuroparcel.parcellation.observations import nearest_anchor, observe, observed_strength
+from neuroparcel.pipeline.devices import device_for
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.planning import Plan, find_files
@@ -23,7 +24,7 @@ def plan_inference(options: InferOptions) -> Plan:
 
 
 def _find_inputs(options: InferOptions) -> tuple[Plan, SavedModel]:
-    model = load_model(Path(options.model), choose_device(options.device))
+    model = load_model(Path(options.model), options.device)
     recipe = replace(model.recipe, max_dead=options.max_dead)
     files = None
     if options.subjects is not None or options.data_dir is not None:
@@ -62,7 +63,7 @@ def _infer(options: InferOptions) -> FitResult:
     folder = open_run(options, "infer")
     planned, model = _find_inputs(options)
     cohort, warnings = read_cohort(planned, options)
-    data = observe(cohort, model.reduction, choose_device(options.device))
+    data = observe(cohort, model.reduction, device_for(model.networks.name, options.device))
     strength = observed_strength(cohort, data.values.device)
     networks = model.networks(data, strength, new_population=options.new_population)
     folder.begin(planned.input_record())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from neuroparcel.brain.atlas import Region
@@ -32,6 +31,7 @@ from neuroparcel.parcellation.networks import (
     ReferenceNetworks,
     TrainedNetworks,
 )
+from neuroparcel.pipeline.devices import device_for
 from neuroparcel.versions import versions
 
 _CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
@@ -125,19 +125,22 @@ class SavedModel:
         return [folder / _CONFIG, folder / _ARRAYS, folder / _WEIGHTS]
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> SavedModel:
+def load_model(path: Path, device: str = "cpu") -> SavedModel:
     """Read a model that :meth:`SavedModel.save` wrote.
 
     Parameters
     ----------
     path : Path
         Its folder, or the results folder that has it as ``model``.
-    device : torch.device or str
+    device : str
+        ``auto`` or the name of a device, see :func:`~neuroparcel.pipeline.devices.device_for`.
 
     Raises
     ------
     CheckpointError
         If a file is missing, damaged, or of another format.
+    OptionError
+        If the device is not there, or not for this model.
     """
     folder = path if (path / _CONFIG).is_file() else path / "model"
     config = _read_config(folder / _CONFIG)
@@ -145,12 +148,13 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> SavedModel:
     arrays = read_arrays(folder / _ARRAYS)
     reduction = Reduction.from_arrays(config["link"], _below("reduction/", arrays))
     recipe = recipe_from(config["recipe"], arrays)
-    covariance = tensors["model/population_covariance"].to(device)
+    chosen = device_for(config["family"]["name"], device)
+    covariance = tensors["model/population_covariance"].to(chosen)
     model = MSHBM(covariance, config["n_networks"], **_as_arguments(config["model"]))
     labels = None
     if config["labels"] is not None:
         neighbours = load_neighbours(recipe.region.axis) if config["labels"]["smoothness"] else None
-        prior = tensors["labels/prior"].to(device)
+        prior = tensors["labels/prior"].to(chosen)
         labels = LabelModel(prior, neighbours=neighbours, **config["labels"])
     load = {"adavi": _load_amortized, "reference": _load_reference}[config["family"].pop("name")]
     return SavedModel(

@@ -12,12 +12,14 @@ import torch
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.features import Features
 from neuroparcel.brain.reduction import Reduction
+from neuroparcel.errors import OptionError
 from neuroparcel.graph import Observation
 from neuroparcel.inference.stages import staged_schedule
 from neuroparcel.io.neighbours import load_neighbours
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.parcellation.agreement import single_session_labels
+from neuroparcel.pipeline.devices import device_for
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.saved_model import SavedModel, load_model
 from neuroparcel.pipeline.trainers import Start, train_adavi, train_reference
@@ -166,3 +168,9 @@ def test_a_subject_s_labels_do_not_depend_on_who_else_is_there():
     )
     # The ascents stop at different steps, at gains below 1e-6 nats a vertex.
     np.testing.assert_allclose(alone[0], together[1], atol=2e-2)
+
+
+def test_the_reference_stays_on_the_cpu():
+    assert device_for("reference", "auto").type == "cpu"
+    with pytest.raises(OptionError, match=r"reference runs on the CPU, not on 'cuda'.*adavi"):
+        device_for("reference", "cuda")
