@@ -37,7 +37,7 @@ lint: install
 test: lint
 	# The files that take longest first: a file is one worker's, and the last would keep one waiting.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 \
-		tests/integration tests/tutorials tests/inference tests
+		tests/integration tests/tutorials tests/inference tests/test_docs.py tests/test_package.py tests
 
 format: install
 	$(BIN)/ruff check --fix .
