@@ -11,17 +11,19 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO_OUTPUT ?= neuroparcel-demo
 
-.PHONY: help install demo test lint format clean
+.PHONY: help install demo test pytest lint format clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
 
 install: $(INSTALLED)
 
+# Not compiled here, which would take a minute: Python compiles what it imports.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "neuroparcel needs Python 3.11 or newer, but $(PYTHON) is %d.%d: make PYTHON=python3.11 ..." % v[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+		-c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: install
@@ -33,8 +35,12 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Types are checked beside the tests, whose workers now and then wait.
+test: install
+	$(MAKE) --jobs=2 lint pytest
+
 # Two processes with one thread each: what two cores do best.
-test: lint
+pytest: install
 	# The files that take longest first: a file is one worker's, and the last would keep one waiting.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 \
 		tests/integration tests/tutorials tests/inference tests/test_docs.py tests/test_package.py tests

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 
 from benchmarks.record import Recorder
 from neuroparcel.errors import OptionError
 
-NAMES = ("demo", "exact", "loading", "cortex")
+OF_REAL_DATA = ("demo", "cortex", "gallery")
+NAMES = ("exact", "loading", "simulated", "cost", *OF_REAL_DATA)
 
 
 def main() -> None:
@@ -33,22 +35,11 @@ def main() -> None:
 
 def run(name: str, recorder: Recorder, seed: int, data: Path | None) -> None:
     """Run one benchmark by its name."""
-    if name == "demo":
-        from benchmarks import demo
-
-        demo.run(recorder, seed, data)
-    if name == "exact":
-        from benchmarks import exact
-
-        exact.run(recorder, seed)
-    if name == "cortex":
-        from benchmarks import cortex
-
-        cortex.run(recorder, seed, data)
-    if name == "loading":
-        from benchmarks import loading
-
-        loading.run(recorder, seed)
+    benchmark = import_module(f"benchmarks.{name}")
+    if name in OF_REAL_DATA:
+        benchmark.run(recorder, seed, data)
+    else:
+        benchmark.run(recorder, seed)
 
 
 if __name__ == "__main__":

@@ -95,12 +95,21 @@ from .options import MODEL, TRAINING, Duration, SectionedCommand, option
     "temperature and a uniform share.",
 )
 @option(
+    "--dead",
+    section=MODEL,
+    type=click.Choice(["keep", "drop", "reseed"]),
+    default="keep",
+    help="Networks that die in training: keep and report them; or train once more without them, "
+    "or with their start put where profiles vary most.",
+)
+@option(
     "--family",
     section=TRAINING,
-    type=click.Choice(["adavi", "reference"]),
+    type=click.Choice(["adavi", "mean-field", "reference"]),
     default="adavi",
-    help="How networks are learnt: trained, amortized posteriors, or closed-form coordinate "
-    "ascent, which is faster and more certain than it should be.",
+    help="How networks are learnt: trained, amortized posteriors; mean field, fitted to each "
+    "cohort by gradients; or the same by closed-form coordinate ascent, which is much faster. "
+    "Mean field is more certain than it should be.",
 )
 @option(
     "--steps",

@@ -30,6 +30,15 @@ from .options import INPUT, MODEL, SectionedCommand, option, path_option
     is_flag=True,
     help="Infer the population from these subjects too, instead of keeping the model's.",
 )
+@option(
+    "--refine",
+    section=MODEL,
+    type=int,
+    default=0,
+    metavar="STEPS",
+    help="Steps that bring each new subject's networks nearer to the exact posterior, for models "
+    "of --family adavi; a hundred or two are enough.",
+)
 @options.evidence
 @options.output()
 @options.overwrite
@@ -54,6 +63,7 @@ def infer(**given: Any) -> None:
     Examples:
       neuroparcel infer --model results/model --subjects new_list.txt \\
           --data-dir HCP1200 --output new/
+      neuroparcel infer --model results/model --subjects new.tsv --refine 100 --output new/
       neuroparcel infer --model results/model --subjects other_site.tsv \\
           --new-population --output other_site/
     """

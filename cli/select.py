@@ -9,7 +9,7 @@ import click
 from .fit import fit
 from .options import MODEL, OTHER, OUTPUT, TRAINING, Option, SectionedCommand
 
-_NOT_OF_A_SELECTION = {"evidence", "time_budget", "resume"}
+_NOT_OF_A_SELECTION = {"evidence", "time_budget", "resume", "dead"}
 
 _FOLDS = Option(
     ["--folds"],
@@ -31,11 +31,11 @@ _OWN = {
     "family": Option(
         ["--family"],
         section=TRAINING,
-        type=click.Choice(["reference", "adavi"]),
+        type=click.Choice(["reference", "adavi", "mean-field"]),
         default="reference",
         show_default=True,
-        help="How networks are learnt: closed-form coordinate ascent, in seconds a fit, or "
-        "trained, amortized posteriors, in minutes.",
+        help="How networks are learnt: closed-form coordinate ascent, in seconds a fit; trained, "
+        "amortized posteriors, or mean field by gradients, in minutes.",
     ),
     "figures": Option(
         ["--figures/--no-figures"],

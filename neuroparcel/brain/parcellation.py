@@ -1,9 +1,14 @@
-"""Parcellations that carry their uncertainty: a probability of each network at each vertex."""
+"""Parcellations that carry their uncertainty: a probability of each network at each vertex.
+
+A vertex without data has probabilities too, those of the prior, and the parcellation says where
+that is so.
+"""
 
 from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +20,7 @@ _SUM_TOLERANCE = 1e-3
 
 # M. Okabe and K. Ito (2008), Color Universal Design: told apart by the colour-blind too.
 _OKABE_ITO = ("0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "F0E442")
+_SHADES = ((0.65, 0.85), (0.35, 0.95), (0.9, 0.65), (0.45, 0.6))  # saturation and value
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +34,10 @@ class SoftParcellation:
     networks : tuple of str
         One name a network.
     probabilities : (vertex, network) array of float32
-        Rows sum to 1; NaN where there are no data.
+        Rows sum to 1; NaN where nothing is known.
+    data : (vertex,) array of bool, optional
+        Where they were found from data; elsewhere they are the prior's. By default wherever
+        there are probabilities.
 
     Raises
     ------
@@ -39,9 +48,11 @@ class SoftParcellation:
     axis: BrainAxis
     networks: tuple[str, ...]
     probabilities: FloatArray
+    data: BoolArray | None = None
 
     def __post_init__(self) -> None:
         _check("A parcellation", self.probabilities, (len(self.axis), len(self.networks)))
+        _check_mask(self.data, (len(self.axis),))
 
     @property
     def n_networks(self) -> int:
@@ -49,26 +60,69 @@ class SoftParcellation:
         return len(self.networks)
 
     @property
-    def has_data(self) -> BoolArray:
+    def is_known(self) -> BoolArray:
         """Vertices that have a distribution, shape (vertex,), bool."""
         return np.asarray(np.isfinite(self.probabilities).all(axis=-1))
 
     @property
+    def has_data(self) -> BoolArray:
+        """Vertices that have a distribution found from data, shape (vertex,), bool."""
+        return self.is_known if self.data is None else self.is_known & self.data
+
+    @property
+    def n_prior_only(self) -> int:
+        """Number of vertices that have the prior's distribution."""
+        return int((self.is_known & ~self.has_data).sum())
+
+    @property
     def labels(self) -> IntArray:
-        """Most probable network, from 1; 0 without data. Shape (vertex,), int32."""
+        """Most probable network, from 1; 0 where nothing is known. Shape (vertex,), int32."""
         best = np.nan_to_num(self.probabilities).argmax(axis=-1) + 1
-        return np.where(self.has_data, best, 0).astype(np.int32)
+        return np.where(self.is_known, best, 0).astype(np.int32)
 
     @property
     def entropy(self) -> FloatArray:
         """Entropy of each vertex as a share of the largest possible, log n_networks.
 
-        Shape (vertex,), float32: 0 is certain, 1 is even; NaN without data.
+        Shape (vertex,), float32: 0 is certain, 1 is even; NaN where nothing is known.
         """
         p = np.asarray(self.probabilities, dtype=np.float64)
         nats = -(p * np.log(np.where(p > 0, p, 1))).sum(axis=-1)
         largest = np.log(self.n_networks) if self.n_networks > 1 else 1.0
         return np.clip(nats / largest, 0, 1).astype(np.float32)
+
+
+class Parcellations(Protocol):
+    """Parcellations of a cohort that are looked at one by one: in memory, or on disk."""
+
+    @property
+    def axis(self) -> BrainAxis:
+        """The region's vertices."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Names of the subjects."""
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Names of the sessions."""
+
+    @property
+    def n_networks(self) -> int:
+        """Number of networks."""
+
+    def of_population(self) -> SoftParcellation:
+        """The population's parcellation."""
+
+    def of_subject(self, subject: str) -> SoftParcellation:
+        """One subject's parcellation."""
+
+    def of_session(self, subject: str, session: str) -> SoftParcellation:
+        """One session's parcellation, all NaN if the session is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +140,10 @@ class CohortParcellation:
     population : (vertex, network) array of float32
     subject : (subject, vertex, network) array of float32
     session : (subject, session, vertex, network) array of float32
-        NaN where a session is missing or a vertex has no data.
+        NaN where a session is missing.
+    data : (subject, session, vertex) array of bool, optional
+        Where sessions have data; a subject has what one of its sessions has, the population
+        what one subject has. By default wherever sessions have probabilities.
     """
 
     axis: BrainAxis
@@ -96,6 +153,7 @@ class CohortParcellation:
     population: FloatArray
     subject: FloatArray
     session: FloatArray
+    data: BoolArray | None = None
 
     def __post_init__(self) -> None:
         last = (len(self.axis), len(self.networks))
@@ -103,33 +161,44 @@ class CohortParcellation:
         _check("A population parcellation", self.population, last)
         _check("Subject parcellations", self.subject, (n_subjects, *last))
         _check("Session parcellations", self.session, (n_subjects, n_sessions, *last))
+        _check_mask(self.data, (n_subjects, n_sessions, last[0]))
 
     @property
     def n_networks(self) -> int:
         """Number of networks."""
         return len(self.networks)
 
+    @property
+    def has_data(self) -> BoolArray:
+        """Where sessions have data, shape (subject, session, vertex), bool."""
+        known = np.asarray(np.isfinite(self.session).all(axis=-1))
+        return known if self.data is None else known & self.data
+
     def of_population(self) -> SoftParcellation:
         """The population's parcellation."""
-        return SoftParcellation(self.axis, self.networks, self.population)
+        data = None if self.data is None else np.asarray(self.data.any(axis=(0, 1)))
+        return SoftParcellation(self.axis, self.networks, self.population, data)
 
     def of_subject(self, subject: str) -> SoftParcellation:
         """One subject's parcellation."""
-        row = _position("subject", subject, self.subjects)
-        return SoftParcellation(self.axis, self.networks, self.subject[row])
+        row = position_of("subject", subject, self.subjects)
+        data = None if self.data is None else self.data[row].any(axis=0)
+        return SoftParcellation(self.axis, self.networks, self.subject[row], data)
 
     def of_session(self, subject: str, session: str) -> SoftParcellation:
         """One session's parcellation, all NaN if the session is missing."""
-        row = _position("subject", subject, self.subjects)
-        column = _position("session", session, self.sessions)
-        return SoftParcellation(self.axis, self.networks, self.session[row, column])
+        row = position_of("subject", subject, self.subjects)
+        column = position_of("session", session, self.sessions)
+        data = None if self.data is None else self.data[row, column]
+        return SoftParcellation(self.axis, self.networks, self.session[row, column], data)
 
 
 def network_colours(n_networks: int) -> tuple[tuple[float, float, float, float], ...]:
     """A colour for each network: red, green, blue, alpha in [0, 1].
 
     A network keeps its colour whatever the number of networks. The first seven are safe for
-    colour-blind readers; further ones step around the colour wheel by the golden ratio.
+    colour-blind readers; further ones step around the colour wheel by the golden ratio, in four
+    shades by turns, so that hues that come round again differ in shade.
     """
     return tuple(_colour(number) for number in range(n_networks))
 
@@ -138,7 +207,8 @@ def _colour(number: int) -> tuple[float, float, float, float]:
     if number < len(_OKABE_ITO):
         red, green, blue = (int(_OKABE_ITO[number][i : i + 2], 16) / 255 for i in (0, 2, 4))
     else:
-        red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.65, 0.85)
+        shade = _SHADES[number % len(_SHADES)]
+        red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, *shade)
     return red, green, blue, 1.0
 
 
@@ -153,7 +223,13 @@ def _check(what: str, probabilities: FloatArray, shape: tuple[int, ...]) -> None
         raise ConnectomeError(f"{what} has rows that are not probabilities with sum 1.")
 
 
-def _position(kind: str, name: str, names: tuple[str, ...]) -> int:
+def _check_mask(data: BoolArray | None, shape: tuple[int, ...]) -> None:
+    if data is not None and data.shape != shape:
+        raise ConnectomeError(f"A mask of data of shape {data.shape} should be {shape}.")
+
+
+def position_of(kind: str, name: str, names: tuple[str, ...]) -> int:
+    """Position of a subject's or session's name; ConnectomeError if there is none."""
     if name not in names:
         raise ConnectomeError(f"There is no {kind} {name!r}; there are {list(names)}.")
     return names.index(name)

@@ -93,6 +93,47 @@ def label_accuracy(labels: IntArray, truth: IntArray, n_networks: int) -> float:
     return float(counts[1:, 1:][matched].sum() / labels.size)
 
 
+def calibration_error(probabilities: FloatArray, labels: IntArray, n_bins: int = 10) -> float:
+    """Expected calibration error: how far confidence is from accuracy.
+
+    Vertices are binned by the probability of their most probable network, in bins of equal
+    width; the error is the mean over vertices of the distance between a bin's mean
+    probability and its share of right labels.
+
+    Parameters
+    ----------
+    probabilities : (..., network) array of float
+        Rows of sum 1.
+    labels : (...) array of int
+        True networks, from 0.
+    n_bins : int, default 10
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    References
+    ----------
+    M. P. Naeini, G. F. Cooper and M. Hauskrecht (2015), Obtaining well calibrated
+    probabilities using Bayesian binning, AAAI.
+
+    Examples
+    --------
+    >>> calibration_error(np.array([[0.75, 0.25]] * 4), np.array([0, 0, 1, 1]))
+    0.25
+    """
+    if probabilities.shape[:-1] != labels.shape:
+        raise SpaceError(
+            f"Probabilities of shape {probabilities.shape} and labels of shape {labels.shape}."
+        )
+    confidence = probabilities.max(axis=-1).reshape(-1)
+    right = (probabilities.argmax(axis=-1) == labels).reshape(-1)
+    number = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    gaps = np.bincount(number, confidence - right, n_bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
 def parcellation_accuracies(parcellation: CohortParcellation, truth: Truth) -> dict[str, float]:
     """Accuracy of a parcellation's hard labels at the levels where the truth is known.
 

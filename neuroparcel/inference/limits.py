@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuroparcel.errors import OptionError, TrainingError
@@ -34,6 +34,12 @@ class TrainingLimits:
     time_budget: float | None = None
     checkpoint: Path | None = None
     checkpoint_every: float = 20.0
+
+    def of_another_training(self) -> TrainingLimits:
+        """The same of a second training in one run, with a checkpoint of its own."""
+        if self.checkpoint is None:
+            return self
+        return replace(self, checkpoint=self.checkpoint.with_stem(f"{self.checkpoint.stem}-again"))
 
     def __post_init__(self) -> None:
         if self.time_budget is not None and not self.time_budget > 0:

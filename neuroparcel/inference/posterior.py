@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from neuroparcel.graph.template import ModelTemplate
 from neuroparcel.graph.trace import seeded
 from neuroparcel.inference.diagnostics import evidence_bound
 from neuroparcel.inference.observing import Data, observe
-from neuroparcel.inference.refinement import refine_encodings
+from neuroparcel.inference.refinement import Descent, Refinement, refine_encodings
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.nets.hierarchical_encoder import Encoding
 
@@ -36,12 +36,15 @@ class Posterior:
     conditioned : ConditionedFamily
     encodings : tuple of Encoding
         What the data said at each hierarchy; the last one stands for the population.
+    refinement : Refinement, optional
+        What refinement gained, if there was any.
     """
 
     template: ModelTemplate
     data: Observation
     conditioned: ConditionedFamily
     encodings: tuple[Encoding, ...]
+    refinement: Refinement | None = None
 
     def __repr__(self) -> str:
         sizes = dict(
@@ -194,45 +197,62 @@ class AmortizedPosterior:
             fitted to others.
         """
         observation = self._observe(data)
-        encodings: Sequence[Encoding] = self.family.encode(observation)
-        if population is not None:
-            encodings = (*encodings[:-1], population)
-        return self._posterior(observation, encodings)
+        return self._posterior(observation, self._encode(observation, population))
 
     def refine(
         self,
         data: Data,
         steps: int = 200,
         *,
+        population: Encoding | None = None,
         learning_rate: float = 0.02,
         n_draws: int = 16,
         seed: int = 0,
     ) -> Posterior:
         """Condition on a data set, then fine-tune its encodings under the reverse KL.
 
-        Not amortized: seconds for each data set. The weights are not touched.
+        Not amortized: seconds for each data set. The weights are not touched. What does not
+        raise the bound is not kept, see :func:`~.refinement.refine_encodings`.
+
+        Parameters
+        ----------
+        data, population
+            As for a call. A population stays as it is.
+        steps : int
+            With 0 this is a call.
+        learning_rate, n_draws, seed
+            See :class:`~.refinement.Descent`.
         """
         if steps < 0:
             raise OptionError(f"{steps} steps of refinement.", "Give 0 or more.")
         observation = self._observe(data)
         with torch.no_grad():
-            encodings = self.family.encode(observation)
-        refined = refine_encodings(
+            encodings = self._encode(observation, population)
+        if steps == 0:
+            return self._posterior(observation, encodings)
+        refined, refinement = refine_encodings(
             self.family,
             self.template,
             observation,
             encodings,
-            n_steps=steps,
-            learning_rate=learning_rate,
-            n_draws=n_draws,
-            seed=seed,
+            Descent(steps, learning_rate, n_draws, seed),
+            keep_population=population is not None,
         )
-        with torch.no_grad():
-            return self._posterior(observation, refined)
+        return self._posterior(observation, refined, refinement)
 
-    def _posterior(self, data: Observation, encodings: Sequence[Encoding]) -> Posterior:
+    def _encode(self, data: Observation, population: Encoding | None) -> tuple[Encoding, ...]:
+        encodings = tuple(self.family.encode(data))
+        return encodings if population is None else (*encodings[:-1], population)
+
+    @torch.no_grad()
+    def _posterior(
+        self,
+        data: Observation,
+        encodings: tuple[Encoding, ...],
+        refinement: Refinement | None = None,
+    ) -> Posterior:
         conditioned = self.family.condition(encodings, data)
-        return Posterior(self.template, data, conditioned, tuple(encodings))
+        return Posterior(self.template, data, conditioned, encodings, refinement)
 
     def _observe(self, data: Data) -> Observation:
         observation = observe(self.template, data, next(self.family.parameters()))

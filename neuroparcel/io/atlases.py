@@ -19,8 +19,8 @@ def load_atlas(name: str | Path) -> Atlas:
     Parameters
     ----------
     name : str or path
-        ``"mmp"``, ``"cole-anticevic"``, ``"yeo17"`` (the cortical part, on the 59,412
-        vertices of fs_LR 32k), or a label file, see
+        ``"mmp"``, ``"cole-anticevic"``, ``"yeo17"``, ``"yeo7"`` (the cortical part, on
+        the 59,412 vertices of fs_LR 32k), or a label file, see
         :func:`~neuroparcel.io.label_files.read_label_file`.
 
     Returns

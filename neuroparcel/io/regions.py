@@ -20,8 +20,15 @@ from neuroparcel.io.registry import registry
 
 CORTEX = "cortex"
 NODES = "nodes"
+VOXELS = "voxels"
 _DEFAULT_ATLAS = "mmp"
 _HEMISPHERES = ("CORTEX_LEFT", "CORTEX_RIGHT")
+_SIDES = {
+    CORTEX: _HEMISPHERES,
+    "cortex-left": _HEMISPHERES[:1],
+    "cortex-right": _HEMISPHERES[1:],
+}
+"""Hemispheres of the regions that need no label file."""
 
 
 def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
@@ -30,10 +37,11 @@ def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
     Parameters
     ----------
     spec : str or path
-        ``"cortex"``; on fs_LR 32k a name of the registry (``"broca-left"``, ``"ifg-left"``)
-        or MMP labels joined by commas (``"L_44,L_45"``); a label file, all of whose labels
-        count unless some are chosen after a colon (``"my.dlabel.nii:area1,area2"``);
-        ``"nodes"``, or ``"nodes:name1,name2"``.
+        ``"cortex"``, ``"cortex-left"``, ``"cortex-right"``; on fs_LR 32k a name of the registry
+        (``"broca-left"``, ``"ifg-left"``) or MMP labels joined by commas (``"L_44,L_45"``); a
+        label file, all of whose labels count unless some are chosen after a colon
+        (``"my.dlabel.nii:area1,area2"``); ``"voxels"``, or the structures of some voxels
+        (``"voxels:CEREBELLUM_LEFT,CEREBELLUM_RIGHT"``); ``"nodes"``, or ``"nodes:name1,name2"``.
     axis : BrainAxis, optional
         Rows of the recordings; the cortex of fs_LR 32k if not given.
 
@@ -53,6 +61,8 @@ def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
     places = load_cortex_axis() if axis is None else axis
     if text == NODES or text.startswith(f"{NODES}:"):
         return _nodes(text, places)
+    if text == VOXELS or text.startswith(f"{VOXELS}:"):
+        return _voxels(text, places)
     file, labels = _split_labels(text)
     if is_label_file(file):
         atlas = load_atlas(file)
@@ -60,8 +70,8 @@ def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
             atlas = replace(atlas, axis=replace(atlas.axis, space=places.space))
         chosen = labels or [label.name for label in atlas.labels if label.key in atlas.keys]
         return atlas.region(chosen, name=text)
-    if text == CORTEX:
-        return _cortex(places)
+    if text in _SIDES:
+        return _cortex(text, places)
     if Path(text.partition(":")[0]).is_file():
         raise AtlasError(
             f"{text} is not a label file by its name.",
@@ -83,29 +93,57 @@ def _named(text: str, labels: Sequence[str], places: BrainAxis) -> Region:
         )
     if text in known:
         return load_atlas(known[text]["atlas"]).region(known[text]["labels"], name=text)
-    near = get_close_matches(text, [*known, CORTEX], n=1, cutoff=0.8)
+    near = get_close_matches(text, [*known, *_SIDES, VOXELS], n=1, cutoff=0.8)
     if near:
         raise AtlasError(f"Unknown region {text!r}.", f"Did you mean {near[0]}?")
     return load_atlas(_DEFAULT_ATLAS).region(labels, name=text)
 
 
-def _cortex(places: BrainAxis) -> Region:
-    """All vertices of both hemispheres; on fs_LR 32k without the medial wall."""
+def _cortex(name: str, places: BrainAxis) -> Region:
+    """All vertices of one or both hemispheres; on fs_LR 32k without the medial wall."""
+    sides = [side for side in _SIDES[name] if side in places.structures]
+    if not sides:
+        raise AtlasError(
+            f"The recordings have no cortical surface{_of_the_side(name)}: they are on "
+            f"{describe_places(places)}.",
+            f"Give --roi {NODES}." if places.is_nodes else "Give --roi a label file.",
+        )
     if is_standard_cortex(places):
         atlas = load_atlas(_DEFAULT_ATLAS)
         names = {label.key: label.name for label in atlas.labels}
-        sides = [name for name in _HEMISPHERES if name in places.structures]
         rows = np.flatnonzero(np.isin(atlas.axis.structure, sides))
         areas = np.array([names.get(int(key), "n/a") for key in atlas.keys[rows]])
-        return Region(CORTEX, atlas.axis.restrict(rows), tuple(names.values()), areas)
-    rows = np.flatnonzero(np.isin(places.structure, _HEMISPHERES))
-    if len(rows) == 0:
+        found = set(areas.tolist())
+        labels = tuple(label for label in names.values() if label in found)
+        return Region(name, atlas.axis.restrict(rows), labels, areas)
+    axis = places.restrict(np.flatnonzero(np.isin(places.structure, sides)))
+    return Region(name, axis, (name,), np.full(len(axis), name))
+
+
+def _of_the_side(name: str) -> str:
+    side = name.removeprefix(CORTEX).removeprefix("-")
+    return f" of the {side} hemisphere" if side else ""
+
+
+def _voxels(text: str, places: BrainAxis) -> Region:
+    """All voxels, or those of some structures; each structure is an area."""
+    rows = np.flatnonzero(~places.is_surface)
+    if places.is_nodes or len(rows) == 0:
         raise AtlasError(
-            f"The recordings have no cortical surface: they are on {describe_places(places)}.",
-            f"Give --roi {NODES}." if places.is_nodes else "Give --roi a label file.",
+            f"The recordings have no voxels: they are on {describe_places(places)}.",
+            f"Give --roi {NODES if places.is_nodes else CORTEX}, a name, or a label file.",
         )
-    axis = places.restrict(rows)
-    return Region(CORTEX, axis, (CORTEX,), np.full(len(axis), CORTEX))
+    there = list(dict.fromkeys(places.structure[rows].tolist()))
+    _, _, listed = text.partition(":")
+    wanted = _split(listed) if listed else there
+    unknown = [name for name in wanted if name not in there]
+    if unknown:
+        raise AtlasError(
+            f"The recordings have no voxels of {unknown[0]!r}.",
+            f"They have {', '.join(there)}.",
+        )
+    axis = places.restrict(rows[np.isin(places.structure[rows], wanted)])
+    return Region(text, axis, tuple(dict.fromkeys(wanted)), axis.structure)
 
 
 def _nodes(text: str, places: BrainAxis) -> Region:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.model_cohort import ModelSettings
 from neuroparcel.brain.recovery import Truth
 from neuroparcel.brain.simulation import (
     SimulatedPopulation,
@@ -35,11 +36,14 @@ _SETTINGS = "simulation.json"
 _TRUTH = "truth.tsv"
 _SUBJECTS = "hcp_list.txt"
 _DATA = "HCP"
+_TABLE = "cohort.tsv"
+_MAPS = "maps"
+_NETWORKS = "networks.safetensors"
 
 
 @dataclass(frozen=True)
 class SimulatedCohort:
-    """Where a simulated cohort lies.
+    """Where a simulated cohort lies: recordings in the HCP's layout, or maps with their table.
 
     Parameters
     ----------
@@ -58,6 +62,21 @@ class SimulatedCohort:
     def data_dir(self) -> Path:
         """Folder of the recordings, ``{subject}/MNINonLinear/Results/...``."""
         return self.folder / _DATA
+
+    @property
+    def table(self) -> Path:
+        """Table of the maps: subject, session, path."""
+        return self.folder / _TABLE
+
+    @property
+    def maps_dir(self) -> Path:
+        """Folder of the maps, ``sub-{subject}/...``."""
+        return self.folder / _MAPS
+
+    @property
+    def networks(self) -> Path:
+        """True networks and scales of a cohort from the model."""
+        return self.folder / _NETWORKS
 
     @property
     def truth(self) -> Path:
@@ -119,16 +138,16 @@ def write_simulated_cohort(
     region = load_region(settings.roi)
     population = draw_population(settings, axis, region, _coordinates(axis))
 
-    _make_room(cohort, overwrite)
+    make_room(cohort, overwrite=overwrite)
     write_json(cohort.settings, asdict(settings))
-    _write_truth(cohort, population.truth)
+    write_truth(cohort, population.truth)
     _write_recordings(cohort, axis, population, progress)
     write_text(cohort.subject_list, "".join(f"{name}\n" for name in settings.subjects))
     return cohort
 
 
-def read_settings(folder: Path) -> SimulationSettings:
-    """Read what a cohort was simulated with.
+def read_settings(folder: Path) -> SimulationSettings | ModelSettings:
+    """Read what a cohort was simulated with; a cohort from the model has a difficulty.
 
     Raises
     ------
@@ -137,7 +156,8 @@ def read_settings(folder: Path) -> SimulationSettings:
     """
     path = SimulatedCohort(Path(folder)).settings
     try:
-        return SimulationSettings(**json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return (ModelSettings if "difficulty" in content else SimulationSettings)(**content)
     except FileNotFoundError as error:
         raise FileFormatError(
             f"{folder} does not hold a simulated cohort: it has no {_SETTINGS}.",
@@ -186,8 +206,14 @@ def read_truth(folder: Path) -> Truth:
     return Truth(axis, names, settings.n_networks, labels[0], labels[1:])
 
 
-def _make_room(cohort: SimulatedCohort, overwrite: bool) -> None:
-    """Clear what an earlier simulation left, and nothing else."""
+def make_room(cohort: SimulatedCohort, *, overwrite: bool) -> None:
+    """Clear what an earlier simulation left, of either kind, and nothing else.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds something else, or another cohort and `overwrite` is off.
+    """
     folder = cohort.folder
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, not a folder.", "Choose another folder.")
@@ -201,10 +227,11 @@ def _make_room(cohort: SimulatedCohort, overwrite: bool) -> None:
                 f"{folder} already holds a simulated cohort.",
                 "Choose another folder, or replace it with --overwrite.",
             )
-        cohort.subject_list.unlink(missing_ok=True)
-        cohort.truth.unlink(missing_ok=True)
-        if cohort.data_dir.exists():
-            shutil.rmtree(cohort.data_dir)
+        for path in (cohort.subject_list, cohort.table, cohort.truth, cohort.networks):
+            path.unlink(missing_ok=True)
+        for data in (cohort.data_dir, cohort.maps_dir):
+            if data.exists():
+                shutil.rmtree(data)
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -217,7 +244,8 @@ def _coordinates(axis: BrainAxis) -> FloatArray:
     return coordinates
 
 
-def _write_truth(cohort: SimulatedCohort, truth: Truth) -> None:
+def write_truth(cohort: SimulatedCohort, truth: Truth) -> None:
+    """Write the true labels, one row a vertex; :func:`read_truth` reads them."""
     header = ["structure", "vertex", "population", *truth.subjects]
     columns = [truth.axis.structure, truth.axis.vertex, truth.population, *truth.subject]
     rows = [header, *zip(*(column.tolist() for column in columns), strict=True)]

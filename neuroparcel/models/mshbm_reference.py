@@ -94,24 +94,38 @@ def fit_reference(
         If start or labels do not fit the model, or n_iterations is not positive.
     """
     labels = labels or LabelEvidence()
-    _check(model, data, start, keep_population, n_iterations)
-    cells = Cells.of(model, data, labels)
-    if not bool(cells.present.any()):
-        raise DataError("the cohort has no profile at all.", "Give at least one session.")
-    tree = Tree.of(model, cells.present)
-    ascent = _Ascent(model, cells, tree, emission_of(model), keep_population)
+    ascent = _Ascent.of(model, data, start, keep_population, labels, n_iterations)
     factors = ascent.started(start)
     elbo: list[Tensor] = []
     n_vertices, converged = int(data.n_observed), False
     while True:
         sums = ascent.gather(factors)
         elbo.append(ascent.bound(factors, sums))
-        converged = len(elbo) > 1 and float(elbo[-1] - elbo[-2]) < tolerance * n_vertices
+        settled = len(elbo) > 1 and float(elbo[-1] - elbo[-2]) < tolerance * n_vertices
+        converged = settled or ascent.is_known
         if converged or len(elbo) == n_iterations:
             break
         factors = ascent.improve(factors, sums)
     history = (torch.stack(elbo), sums.mass, converged)
-    return ReferencePosterior(model, tree, factors, *history, data, labels)
+    return ReferencePosterior(model, ascent.tree, factors, *history, data, labels)
+
+
+def improve_reference(
+    model: MSHBM,
+    data: Observation,
+    start: Moments | ReferencePosterior,
+    labels: LabelEvidence,
+) -> ReferencePosterior:
+    """One step of :func:`fit_reference`: one pass over the data, then all other factors.
+
+    The bound and the mass that it gives are those of the start.
+    """
+    ascent = _Ascent.of(model, data, start, None, labels)
+    factors = ascent.started(start)
+    sums = ascent.gather(factors)
+    history = (ascent.bound(factors, sums).reshape(1), sums.mass, False)
+    improved = ascent.improve(factors, sums)
+    return ReferencePosterior(model, ascent.tree, improved, *history, data, labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +137,29 @@ class _Ascent:
     tree: Tree
     emission: Emission
     kept: ReferencePosterior | None
+
+    @classmethod
+    def of(
+        cls,
+        model: MSHBM,
+        data: Observation,
+        start: Moments | ReferencePosterior,
+        kept: ReferencePosterior | None,
+        labels: LabelEvidence,
+        n_iterations: int = 1,
+    ) -> _Ascent:
+        """The ascent of a cohort, if data, start and model go together."""
+        _check(model, data, start, kept, n_iterations)
+        cells = Cells.of(model, data, labels)
+        if not bool(cells.present.any()):
+            raise DataError("the cohort has no profile at all.", "Give at least one session.")
+        return cls(model, cells, Tree.of(model, cells.present), emission_of(model), kept)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all but the labels is kept, so that there is nothing to improve."""
+        is_kept = self.kept is not None and self.tree.levels == ("population",)
+        return is_kept and self.model.kappa != BY_SESSION
 
     @property
     def last(self) -> str:

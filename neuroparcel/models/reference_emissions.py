@@ -27,7 +27,6 @@ from torch import Tensor
 from neuroparcel.distributions.mixture import isotropic_log_prob
 from neuroparcel.distributions.von_mises_fisher import (
     concentration_of,
-    log_normaliser,
     mean_resultant_length,
 )
 from neuroparcel.models.choices import BY_NETWORK, L_NORMAL, SHARED
@@ -74,6 +73,24 @@ class Sums:
         mass, count, square = torch.zeros(3, *sizes, dtype=torch.float64)
         total = torch.zeros(*sizes, n_components, dtype=torch.float64)
         return cls(mass, count, square, total, torch.zeros((), dtype=torch.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Profiles of a session with their labels.
+
+    Attributes
+    ----------
+    values : Tensor, shape (row, component)
+    labels : Tensor, shape (row, network)
+        Probabilities.
+    weight : Tensor or float, shape (row, 1)
+        Of the profiles.
+    """
+
+    values: Tensor
+    labels: Tensor
+    weight: Tensor | float
 
 
 class Emission(ABC):
@@ -124,6 +141,17 @@ class Emission(ABC):
     @abstractmethod
     def start(self, kappa: Tensor, counts: Tensor) -> Scale:
         """A factor at an estimate, as if from counts; both of kappa's shape."""
+
+    @abstractmethod
+    def missing(
+        self, tree: Tree, networks: Gaussian, kappa: Scale, at: tuple[int, int], rows: Labelled
+    ) -> Tensor:
+        r"""Information on a session's networks that uncertain labels hide, (network, network).
+
+        With the gradient :math:`g_{nk}` of a profile's log density by its network, the labels'
+        covariance takes :math:`\sum_n (\delta_{kl} r_{nk} - r_{nk} r_{nl}) \,
+        g_{nk}^T g_{nl} / D` from the precision of each coordinate, in the mean over them.
+        """
 
     def over(self, value: Tensor) -> Tensor:
         """One number for what shares a kappa, as (subject or 1, session or 1, network or 1)."""
@@ -197,6 +225,20 @@ class LNormal(Emission):
         shape = 0.5 * counts
         return TruncatedInverseGamma(shape, shape * kappa.square(), self.bounds)
 
+    def missing(
+        self, tree: Tree, networks: Gaussian, kappa: Scale, at: tuple[int, int], rows: Labelled
+    ) -> Tensor:
+        """Information on a session's networks that uncertain labels hide, (network, network)."""
+        inverse = self._at(_inverse_gamma(kappa).mean_inverse, at).to(rows.values)
+        mean = (_session(networks.mean, at) @ tree.axes.T).to(rows.values)
+        scale = inverse.square() / mean.shape[-1]
+        square = scale * torch.cdist(rows.values, mean).square()
+        weighted = rows.weight * rows.labels
+        crossed = (weighted * square).T @ weighted
+        apart = scale * torch.cdist(mean, mean).square()
+        pairs = 0.5 * (crossed + crossed.T - (weighted.T @ weighted) * apart)
+        return ((rows.weight * weighted * square).sum(0).diag() - pairs).double()
+
 
 class VonMisesFisher(Emission):
     """Unit vectors around the directions of networks; kappa is their concentration."""
@@ -207,17 +249,20 @@ class VonMisesFisher(Emission):
         self, tree: Tree, networks: Gaussian, kappa: Scale, at: tuple[int, int], like: Tensor
     ) -> Density:
         """Expected log density of profiles (row, component) of a session; (row, network)."""
-        concentration = self._at(_concentration(kappa).value, at)
-        mean = _session(networks.mean / _length(networks).unsqueeze(-1), at) @ tree.axes.T
-        constant = log_normaliser(concentration, mean.shape[-1]).to(like)
+        law, n_components = _concentration(kappa), networks.mean.shape[-1]
+        concentration = self._at(law.value, at)
+        own = Gaussian(_session(networks.mean, at), _session(networks.variance, at))
+        mean = (own.mean / _length(own).unsqueeze(-1)) @ tree.axes.T
+        constant = self._at(law.log_normaliser(n_components), at).to(like)
         pull = (concentration.unsqueeze(-1) * mean).to(like).T
         return lambda values: values @ pull + constant
 
     def bound(self, networks: Gaussian, kappa: Scale, sums: Sums) -> Tensor:
         """Expected log density of all profiles."""
-        value = _concentration(kappa).value
+        law = _concentration(kappa)
         count, cosine = self.pool(sums.count), self.pool(_cosines(networks, sums))
-        return (count * log_normaliser(value, sums.total.shape[-1]) + value * cosine).sum()
+        constant = law.log_normaliser(sums.total.shape[-1])
+        return (count * constant + law.value * cosine).sum()
 
     def networks(
         self,
@@ -260,6 +305,24 @@ class VonMisesFisher(Emission):
         """A factor at an estimate, as if from counts; both of kappa's shape."""
         log_mode = kappa.log().clamp(*self.bounds)
         return Concentration(log_mode, counts.clamp_min(1).rsqrt(), self.bounds)
+
+    def missing(
+        self, tree: Tree, networks: Gaussian, kappa: Scale, at: tuple[int, int], rows: Labelled
+    ) -> Tensor:
+        """Information on a session's networks that uncertain labels hide, (network, network).
+
+        Gradients are tangent: they lack what lies along their network.
+        """
+        concentration = self._at(_concentration(kappa).value, at)
+        length = _session(_length(networks), at)
+        mean = (_session(networks.mean, at) / length.unsqueeze(-1) @ tree.axes.T).to(rows.values)
+        scale = (concentration / length / math.sqrt(mean.shape[-1])).to(rows.values)
+        cosine, weighted = rows.values @ mean.T, rows.weight * rows.labels * scale
+        along = weighted * cosine
+        crossed = (along * cosine).T @ weighted
+        pairs = weighted.T @ weighted - crossed - crossed.T + (along.T @ along) * (mean @ mean.T)
+        square = (1 - cosine.square()).clamp_min(0) * scale
+        return ((rows.weight * weighted * square).sum(0).diag() - pairs).double()
 
     def _sd(self, log_kappa: Tensor, count: Tensor, n_components: int) -> Tensor:
         kappa = log_kappa.exp()

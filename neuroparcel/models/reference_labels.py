@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,12 +19,15 @@ from neuroparcel.errors import OptionError
 from neuroparcel.graph.observation import Observation
 from neuroparcel.models.choices import L_NORMAL
 from neuroparcel.models.mshbm import MSHBM
-from neuroparcel.models.reference_emissions import Emission, Sums
+from neuroparcel.models.reference_emissions import Emission, Labelled, Sums
 from neuroparcel.models.reference_networks import Gaussian, Tree
 from neuroparcel.models.reference_scales import Scale
 
 _CHUNK_VALUES = 2**17  # of a chunk of vertices: it stays in the processor's cache
 _LEAST_ROWS = 1024
+
+Rows: TypeAlias = slice | Tensor
+"""Numbers of vertices, or all from one to another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +97,8 @@ class Cells:
         labels.check(data, model.n_networks)
         if model.emission == L_NORMAL:
             return cls(data, labels)
-        mask = data.mask & (data.values != 0).any(-1)
+        # A norm makes no copy of the profiles.
+        mask = data.mask & (torch.linalg.vector_norm(data.values, dim=-1) != 0)
         return cls(Observation(data.values, mask), labels)
 
     @property
@@ -101,24 +106,25 @@ class Cells:
         """Which sessions have any data, shape (subject, session)."""
         return self.data.mask[0].any(-1)
 
-    def chunks(self, subject: int, session: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Numbers of the observed vertices (row,) and their profiles (row, component)."""
+    def chunks(self, subject: int, session: int) -> Iterator[tuple[Rows, Tensor]]:
+        """Observed vertices, as a slice where none is missing, and profiles (row, component)."""
         values, mask = self.data.values[0, subject, session], self.data.mask[0, subject, session]
         n_rows = max(_LEAST_ROWS, _CHUNK_VALUES // values.shape[-1])
         observed = mask.nonzero().squeeze(-1)
         for rows in observed.split(n_rows) if len(observed) else ():
             complete = len(rows) == int(rows[-1]) - int(rows[0]) + 1
+            # Slices are read where they lie, numbers make copies.
             chunk = slice(int(rows[0]), int(rows[-1]) + 1) if complete else rows
-            yield rows, values[chunk]
+            yield chunk, values[chunk]
 
-    def weight(self, subject: int, session: int, rows: Tensor) -> Tensor | float:
+    def weight(self, subject: int, session: int, rows: Rows) -> Tensor | float:
         """Weights of the profiles: one number, or (row, 1)."""
         if self.labels.strength is None:
             return self.labels.weight
         strength = self.labels.strength[subject, session, rows].to(self.data.values)
         return self.labels.weight * strength.unsqueeze(-1)
 
-    def log_prior(self, log_weights: Tensor, rows: Tensor) -> Tensor:
+    def log_prior(self, log_weights: Tensor, rows: Rows) -> Tensor:
         """Log prior of the labels, (network,) or (row, network)."""
         if self.labels.log_prior is None:
             return log_weights.to(self.data.values)
@@ -163,4 +169,42 @@ def gather(
             found.total[at] += (labels.T @ values).double()
             found.square[at] += (labels.T @ values.square().sum(-1)).double()
         found.total[at] = found.total[at] @ tree.axes
+    return found
+
+
+def missing_information(
+    cells: Cells, tree: Tree, emission: Emission, networks: Gaussian, kappa: Scale, weights: Tensor
+) -> Tensor:
+    """Precision of the sessions' networks that is missing, as labels are not known for sure.
+
+    Parameters
+    ----------
+    networks : Gaussian
+        Of the last level.
+    weights : Tensor, shape (network,)
+        Concentration of the mixture weights.
+
+    Returns
+    -------
+    Tensor of float64, shape (subject, session, network, network)
+        Of each coordinate; zeros without data.
+
+    References
+    ----------
+    Louis, Finding the observed information matrix when using the EM algorithm, Journal of the
+    Royal Statistical Society B 1982, section 3.
+    """
+    n_networks = len(weights)
+    found = torch.zeros(*cells.present.shape, n_networks, n_networks, dtype=torch.float64)
+    log_weights = expected_log_weights(weights)
+    for subject, session in cells.present.nonzero().tolist():
+        at = (subject, session)
+        density = emission.density(tree, networks, kappa, at, cells.data.values)
+        for rows, values in cells.chunks(subject, session):
+            weight = cells.weight(subject, session, rows)
+            prior = cells.log_prior(log_weights, rows)
+            labels = torch.softmax(weight * density(values) + prior, -1)
+            found[at] += emission.missing(
+                tree, networks, kappa, at, Labelled(values, labels, weight)
+            )
     return found

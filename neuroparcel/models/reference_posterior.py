@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -14,7 +15,12 @@ from neuroparcel.graph.trace import seeded
 from neuroparcel.models.choices import L_NORMAL, LEVELS
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.models.reference_emissions import emission_of
-from neuroparcel.models.reference_labels import Cells, LabelEvidence, expected_log_weights
+from neuroparcel.models.reference_labels import (
+    Cells,
+    LabelEvidence,
+    expected_log_weights,
+    missing_information,
+)
 from neuroparcel.models.reference_networks import (
     SPREAD_SITES,
     Gaussian,
@@ -24,6 +30,7 @@ from neuroparcel.models.reference_networks import (
 from neuroparcel.models.reference_scales import Concentration, Scale, TruncatedInverseGamma
 
 _LEAST_MASS = 1.0  # vertices a session, below which a network is dead
+_LEAST_SHARE = 1e-3  # of a network's precision, that uncertain labels leave
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +72,8 @@ class ReferencePosterior:
     data : Observation, optional
         What was fitted; evidence and labels are read from it.
     labels : LabelEvidence
+    missing : Tensor of float64, shape (subject, session, network, network), optional
+        Precision that uncertain labels hide; taken from the data, if not given.
     """
 
     model: MSHBM
@@ -75,6 +84,7 @@ class ReferencePosterior:
     converged: bool
     data: Observation | None
     labels: LabelEvidence
+    missing: Tensor | None = None
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -103,10 +113,17 @@ class ReferencePosterior:
     def variance(self, level: str) -> Tensor:
         """Posterior variances of a level's networks along the axes of the prior.
 
+        Those of the last level are wider than the factor's: a mean field takes the labels of
+        the others for known when it judges a network, and what they hide is put back.
+
         Returns
         -------
         Tensor, shape (*plates, network, component)
         """
+        if level == self.tree.levels[-1]:
+            variance = self._covariance.diagonal(dim1=-2, dim2=-1).transpose(-1, -2)
+            shape = self.factors.networks[level].mean.shape
+            return level_shape(level, variance.expand(shape))
         return level_shape(level, self.factors.networks[level].variance)
 
     def sample(self, n_draws: int, seed: int = 0) -> dict[str, Tensor]:
@@ -137,7 +154,7 @@ class ReferencePosterior:
         -------
         Tensor, shape (vertex, network), in the dtype of the data; 0 without data
         """
-        cells, at = self._cells(), (subject, session)
+        cells, at = self._cells, (subject, session)
         values = cells.data.values
         last = self.factors.networks[self.tree.levels[-1]]
         density = emission_of(self.model).density(self.tree, last, self.factors.kappa, at, values)
@@ -153,8 +170,8 @@ class ReferencePosterior:
         -------
         Tensor, shape (vertex, network), in the dtype of the data
         """
-        evidence, cells = self.evidence(subject, session), self._cells()
-        rows = torch.arange(len(evidence))
+        evidence, cells = self.evidence(subject, session), self._cells
+        rows = slice(len(evidence))
         prior = cells.log_prior(expected_log_weights(self.factors.weights), rows)
         return torch.softmax(cells.weight(subject, session, rows) * evidence + prior, -1)
 
@@ -165,6 +182,7 @@ class ReferencePosterior:
             "mass": self.mass,
             "present": self.tree.present,
             "converged": torch.tensor(self.converged),
+            "missing": self._missing,
             "axes": self.tree.axes,
             "mixture_weights.concentration": self.factors.weights,
         }
@@ -204,6 +222,7 @@ class ReferencePosterior:
             factors = _factors(model, tensors)
             tree = Tree.of(model, tensors["present"], tensors["axes"])
             history = (tensors["elbo"], tensors["mass"], bool(tensors["converged"]))
+            missing = tensors["missing"]
         except KeyError as error:
             raise CheckpointError(
                 f"the saved reference lacks {error}.",
@@ -216,7 +235,7 @@ class ReferencePosterior:
                 f"the saved reference has networks of the shape {found}, the model {expected}.",
                 "Give the model that it was fitted with.",
             )
-        return cls(model, tree, factors, *history, data, labels or LabelEvidence())
+        return cls(model, tree, factors, *history, data, labels or LabelEvidence(), missing)
 
     def _means(self) -> dict[str, Tensor]:
         factors = self.factors
@@ -238,7 +257,12 @@ class ReferencePosterior:
         parent = torch.zeros(())
         for level, networks in self.factors.networks.items():
             noise = torch.randn(n_draws, *networks.mean.shape, dtype=torch.float64)
-            drawn = networks.mean + networks.variance.sqrt() * noise
+            if level == self.tree.levels[-1]:
+                # (..., component or 1, network, network) times noise (..., network, component)
+                root = torch.linalg.cholesky(self._covariance)
+                drawn = networks.mean + torch.einsum("stdkl,nstld->nstkd", root, noise)
+            else:
+                drawn = networks.mean + networks.variance.sqrt() * noise
             if level in self.factors.spreads:
                 spread = scales[SPREAD_SITES[level]].exp()[:, None, None, :, None]
                 there = self.tree.present_at(level)[..., None, None]
@@ -249,6 +273,38 @@ class ReferencePosterior:
             draws[f"{level}_networks"] = rows.reshape(n_draws, *plates, *rows.shape[2:])
         return draws
 
+    @cached_property
+    def _missing(self) -> Tensor:
+        if self.missing is not None:
+            return self.missing
+        last = self.factors.networks[self.tree.levels[-1]]
+        return missing_information(
+            self._cells,
+            self.tree,
+            emission_of(self.model),
+            last,
+            self.factors.kappa,
+            self.factors.weights,
+        )
+
+    @cached_property
+    def _covariance(self) -> Tensor:
+        """Of the last level's networks with one another; (..., component or 1, network, network).
+
+        One for all components, where their variances are the same.
+        """
+        last = self.tree.levels[-1]
+        variance = self.factors.networks[last].variance.transpose(-1, -2)
+        if last != self.tree.levels[0]:
+            variance = variance[..., :1, :]
+        sd = variance.sqrt()
+        missing = self.tree.at(last, self._missing).unsqueeze(-3)
+        scaled = sd.unsqueeze(-1) * missing * sd.unsqueeze(-2)
+        values, vectors = torch.linalg.eigh(torch.eye(scaled.shape[-1]).to(scaled) - scaled)
+        inverse = (vectors / values.clamp_min(_LEAST_SHARE).unsqueeze(-2)) @ vectors.mT
+        return sd.unsqueeze(-1) * inverse * sd.unsqueeze(-2)
+
+    @cached_property
     def _cells(self) -> Cells:
         if self.data is None:
             raise DataError(

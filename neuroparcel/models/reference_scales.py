@@ -15,12 +15,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from neuroparcel.distributions.von_mises_fisher import log_normaliser
 
 _N_NODES = 256
 _DROP = 45.0  # in log density from the mode, beyond which there is less than rounding
@@ -70,13 +72,13 @@ class TruncatedInverseGamma(Scale):
     rate: Tensor
     bounds: tuple[float, float]
 
-    @property
+    @cached_property
     def mean_inverse(self) -> Tensor:
         """E[1 / v], shape (...)."""
         nodes = self._nodes
         return (nodes.weight * nodes.log_inverse.exp()).sum(-1)
 
-    @property
+    @cached_property
     def mean_log_square(self) -> Tensor:
         """E[log v], shape (...)."""
         nodes = self._nodes
@@ -143,11 +145,18 @@ class Concentration(Scale):
     log_mode: Tensor
     sd: Tensor
     bounds: tuple[float, float]
+    _normalisers: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def value(self) -> Tensor:
         """The concentration, shape (...)."""
         return self.log_mode.exp()
+
+    def log_normaliser(self, n_components: int) -> Tensor:
+        """Of a von Mises-Fisher law with this concentration, shape (...); found once."""
+        if n_components not in self._normalisers:
+            self._normalisers[n_components] = log_normaliser(self.value, n_components)
+        return self._normalisers[n_components]
 
     @property
     def mean_log(self) -> Tensor:

@@ -1,17 +1,23 @@
-"""How labels agree: with anatomical areas, across sessions, between subjects."""
+"""How labels agree: with anatomical areas, across sessions, between subjects.
+
+References
+----------
+Hubert and Arabie, Comparing partitions, Journal of Classification 1985, eq. 5.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from neuroparcel.graph.observation import Observation
 from neuroparcel.parcellation.label_model import LabelModel
 from neuroparcel.parcellation.labels import soft_labels
 from neuroparcel.parcellation.networks import TrainedNetworks
+
+_N_PARTNERS = 16  # other subjects that each is compared with: cost grows with subjects, not pairs
 
 
 def single_session_labels(
@@ -59,6 +65,8 @@ def hard_labels(soft: np.ndarray) -> np.ndarray:
 def session_agreement(labels: np.ndarray) -> dict[str, float]:
     """Adjusted Rand index across sessions, within a subject and between subjects.
 
+    Each subject is compared with the next 16, so up to 17 all are with all.
+
     Parameters
     ----------
     labels : ndarray of int, shape (subject, session, vertex)
@@ -72,7 +80,8 @@ def session_agreement(labels: np.ndarray) -> dict[str, float]:
     within: list[float] = []
     between: list[float] = []
     n_subjects, n_sessions = labels.shape[:2]
-    for i, j in np.ndindex(n_subjects, n_subjects):
+    for i, step in np.ndindex(n_subjects, min(n_subjects, _N_PARTNERS + 1)):
+        j = (i + step) % n_subjects
         for s, t in np.ndindex(n_sessions, n_sessions):
             if s >= t:
                 continue
@@ -95,4 +104,19 @@ def area_agreement(labels: np.ndarray, areas: Sequence[str]) -> float | None:
 def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float | None:
     """Adjusted Rand index where both have a label (> 0); None where none does."""
     both = (first > 0) & (second > 0)
-    return float(adjusted_rand_score(first[both], second[both])) if both.any() else None
+    if not both.any():
+        return None
+    one, other = first[both].astype(np.int64) - 1, second[both].astype(np.int64) - 1
+    width = int(other.max()) + 1
+    counts = np.bincount(one * width + other, minlength=(int(one.max()) + 1) * width)
+    counts = counts.reshape(-1, width)
+    pairs = _n_pairs(counts)
+    in_one, in_other = _n_pairs(counts.sum(1)), _n_pairs(counts.sum(0))
+    by_chance = in_one * in_other / max(_n_pairs(counts.sum()), 1)
+    most = (in_one + in_other) / 2
+    return 1.0 if most == by_chance else (pairs - by_chance) / (most - by_chance)
+
+
+def _n_pairs(counts: np.ndarray) -> float:
+    """Number of pairs within groups of these sizes."""
+    return float((counts * (counts - 1.0) / 2).sum())

@@ -20,10 +20,12 @@ from neuroparcel.graph.trace import seeded
 from neuroparcel.models.choices import L_NORMAL
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.parcellation.label_model import LabelModel
-from neuroparcel.parcellation.networks import TrainedNetworks
+from neuroparcel.parcellation.networks import CohortNetworks, TrainedNetworks
+from neuroparcel.parcellation.observed_cohort import together
 
 _SHARE = 0.2
 _N_DRAWS = 32
+_LEAST_SCALE = 1e-6  # of coordinates of about unit size: rounding; clusters may be points
 
 
 @dataclass(frozen=True)
@@ -80,24 +82,35 @@ def heldout_density(
     with seeded(seed):
         hidden = (torch.rand(data.mask.shape) < _SHARE).to(data.mask.device) & data.mask
     seen = Observation(data.values, data.mask & ~hidden)
-    draws = networks(seen, strength).sample(_N_DRAWS, seed)
-    latents = ({site: value[i] for site, value in draws.items()} for i in range(_N_DRAWS))
-    log_prior = None if labels is None else labels.prior.log()
+    densities = []
+    for rows in together(data):
+        known = Observation(seen.values[:, rows], seen.mask[:, rows])
+        own = None if strength is None else strength[rows]
+        found = networks(known, own)
+        densities.append(_predictive(found, networks.model, hidden[0, rows], labels, seed))
     values = data.values[0][hidden[0]]
-    densities = torch.stack(
-        [_log_prob(networks.model, one, data.values[0], log_prior)[hidden[0]] for one in latents]
-    )
-    model = (torch.logsumexp(densities, 0) - math.log(_N_DRAWS)).mean()
     label = torch.as_tensor(clusters, device=values.device).long()[None] - 1
     n_clusters = networks.model.n_networks
     is_gaussian = networks.model.emission == L_NORMAL
     fit_mixture = _gaussian_mixture if is_gaussian else _directional_mixture
     pooled = fit_mixture(data.values[seen.mask], label[seen.mask], n_clusters)
     return HeldOutDensity(
-        model=float(model),
+        model=float(torch.cat(densities).mean()),
         kmeans=float(pooled.log_prob(values).mean()),
         session_kmeans=_session_kmeans(seen, hidden, pooled.locs, fit_mixture),
     )
+
+
+def _predictive(
+    networks: CohortNetworks, model: MSHBM, hidden: Tensor, labels: LabelModel | None, seed: int
+) -> Tensor:
+    """Log density of the hidden profiles (subject, session, vertex), averaged over draws."""
+    draws = networks.sample(_N_DRAWS, seed)
+    latents = ({site: value[i] for site, value in draws.items()} for i in range(_N_DRAWS))
+    log_prior = None if labels is None else labels.prior.log()
+    values = networks.data.values[0]
+    densities = [_log_prob(model, one, values, log_prior)[hidden] for one in latents]
+    return torch.logsumexp(torch.stack(densities), 0) - math.log(_N_DRAWS)
 
 
 def _log_prob(
@@ -132,7 +145,7 @@ def _session_kmeans(
 def _gaussian_mixture(values: Tensor, label: Tensor, n_clusters: int) -> LocationMixture:
     """Mixture of clusters: their means and shares, one scale."""
     centres, weights = _centres_and_weights(values, label, n_clusters)
-    scale = (values - centres[label]).square().mean().sqrt()
+    scale = (values - centres[label]).square().mean().sqrt().clamp_min(_LEAST_SCALE)
     return GaussianMixture(weights, centres, scale, validate_args=False)
 
 
@@ -146,7 +159,7 @@ def _directional_mixture(values: Tensor, label: Tensor, n_clusters: int) -> Loca
 
 
 def _centres_and_weights(values: Tensor, label: Tensor, n_clusters: int) -> tuple[Tensor, Tensor]:
-    one_hot = torch.nn.functional.one_hot(label, n_clusters).to(values)
-    count = one_hot.sum(0)
-    centres = (one_hot.T @ values) / count.clamp_min(1).unsqueeze(-1)
+    count = torch.bincount(label, minlength=n_clusters).to(values)
+    sums = torch.stack([values[label == k].sum(0) for k in range(n_clusters)])
+    centres = sums / count.clamp_min(1).unsqueeze(-1)
     return centres, (count + 1) / (count + 1).sum()

@@ -9,14 +9,12 @@ from torch import Tensor
 
 from neuroparcel.graph.observation import Observation
 from neuroparcel.models.mshbm import MSHBM
-from neuroparcel.models.mshbm_reference import fit_reference
+from neuroparcel.models.mshbm_reference import improve_reference
 from neuroparcel.models.mshbm_start import Moments
 from neuroparcel.models.reference_labels import LabelEvidence
 from neuroparcel.models.reference_posterior import ReferencePosterior
 from neuroparcel.parcellation.label_learning import NetworkSource, effective_share
 from neuroparcel.parcellation.networks import ClosedNetworks
-
-_N_PASSES = 2  # of the reference: labels and their sums, then the networks that they give
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +57,7 @@ class ReferenceAscent(NetworkSource):
 
     def evidence(self, labels: LabelEvidence) -> Tensor:
         """Evidence of the networks after one more step."""
-        fitted = fit_reference(
-            self.model, self.data, self.posterior, labels=labels, n_iterations=_N_PASSES
-        )
+        fitted = improve_reference(self.model, self.data, self.posterior, labels)
         self.posterior = fitted
         return ClosedNetworks(fitted).evidence()
 

@@ -8,6 +8,7 @@ weights :math:`\pi`, a vertex with link coordinates :math:`y` belongs to network
 and a label is the posterior mean of that. (ADAVI's eq. E.13 leaves out the
 factor :math:`1 / (2 \kappa^2)`; eq. E.14 is the rest.) With a label model
 (:mod:`.label_model`) the expected evidence is weighted, and the prior is the vertex's own.
+Without data there is no evidence, and the label is the prior.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def soft_labels(
     n_draws: int = _N_DRAWS,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label probabilities at the three levels.
+    """Label probabilities at the three levels, where there are data: what can be judged.
 
     Parameters
     ----------
@@ -66,21 +67,11 @@ def soft_labels(
     session : ndarray, shape (subject, session, vertex, network)
         NaN where there is no data, at every level.
     """
-    if evidence not in EVIDENCE:
-        raise OptionError(
-            f"unknown evidence '{evidence}'.", f"Choose one of {', '.join(EVIDENCE)}."
-        )
-    if labels is None:
-        session, product = _of_draws(networks, model, n_draws, seed)
-    else:
-        session, product = _of_model(networks, labels, strength)
-    mask = networks.data.mask[0]
-    session[~mask] = torch.nan
-    subject = torch.where(mask.any(1).unsqueeze(-1), product, torch.nan)
-    if evidence == "mean":
-        subject = session.nanmean(1)
-    population = subject.nanmean(0)
-    return tuple(level.cpu().numpy() for level in (population, subject, session))  # type: ignore[return-value]
+    levels = _levels(networks, model, labels, strength, evidence, n_draws, seed)
+    mask = networks.data.mask[0].cpu().numpy()
+    for level, data in zip(levels, (mask.any((0, 1)), mask.any(1), mask), strict=True):
+        level[~data] = np.nan
+    return levels
 
 
 def parcellate(
@@ -95,19 +86,71 @@ def parcellate(
     evidence: str = "mean",
     seed: int = 0,
 ) -> CohortParcellation:
-    """Soft labels of a cohort, with their axis and names: the noun that is written."""
-    population, subject, session = soft_labels(
-        networks, model, labels, strength=strength, evidence=evidence, seed=seed
+    """Soft labels of a cohort, with their axis and names: the noun that is written.
+
+    A vertex without data has the prior in each session that there is (that of the vertex, or
+    the mean mixture weights), and the noun says so. A subject's label is made of the sessions
+    with data at the vertex, if there are any, and so is the population's.
+    """
+    population, subject, session = _levels(
+        networks, model, labels, strength, evidence, _N_DRAWS, seed
     )
     return CohortParcellation(
         axis=axis,
-        networks=tuple(f"Network{i + 1}" for i in range(population.shape[-1])),
+        networks=network_names(model.n_networks),
         subjects=tuple(subjects),
         sessions=tuple(sessions),
         population=population,
         subject=subject,
         session=session,
+        data=networks.data.mask[0].cpu().numpy(),
     )
+
+
+def network_names(n_networks: int) -> tuple[str, ...]:
+    """Names of networks, by number."""
+    return tuple(f"Network{number + 1}" for number in range(n_networks))
+
+
+def _levels(
+    networks: CohortNetworks,
+    model: MSHBM,
+    labels: LabelModel | None,
+    strength: Tensor | None,
+    evidence: str,
+    n_draws: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels of population, subjects and sessions; the prior's where there is no data."""
+    if evidence not in EVIDENCE:
+        raise OptionError(
+            f"unknown evidence '{evidence}'.", f"Choose one of {', '.join(EVIDENCE)}."
+        )
+    if labels is None:
+        session, product = _of_draws(networks, model, n_draws, seed)
+    else:
+        session, product = _of_model(networks, labels, strength)
+    mask = networks.data.mask[0]
+    present = mask.any(-1)
+    session[~present] = torch.nan
+    subject = torch.where(present.any(-1)[:, None, None], product, torch.nan)
+    if evidence == "mean":
+        subject = _mean_where(session.transpose(0, 1), mask.transpose(0, 1))
+    population = _mean_where(subject, mask.any(1))
+    return tuple(level.cpu().numpy() for level in (population, subject, session))  # type: ignore[return-value]
+
+
+def _mean_where(labels: Tensor, data: Tensor) -> Tensor:
+    """Mean over the first dimension, of labels with data; where there are none, of all labels.
+
+    Parameters
+    ----------
+    labels : Tensor, shape (part, ..., vertex, network)
+        NaN where nothing is known.
+    data : Tensor of bool, shape (part, ..., vertex)
+    """
+    counted = torch.where(data.any(0), data, True)
+    return labels.masked_fill(~counted.unsqueeze(-1), torch.nan).nanmean(0)
 
 
 def _of_draws(
@@ -120,10 +163,10 @@ def _of_draws(
     draws = networks.sample(n_draws, seed)
     for draw in range(n_draws):
         latents = {site: value[draw] for site, value in draws.items()}
-        log_evidence = model.component_log_prob(values, latents)
+        log_evidence = model.component_log_prob(values, latents) * mask.unsqueeze(-1)
         log_weights = latents["mixture_weights"].log()
         session += torch.softmax(log_evidence + log_weights, -1) / n_draws
-        joint = (log_evidence * mask.unsqueeze(-1)).sum(1) + log_weights
+        joint = log_evidence.sum(1) + log_weights
         product += torch.softmax(joint, -1) / n_draws
     return session, product
 

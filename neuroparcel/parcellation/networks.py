@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from pathlib import Path
+from typing import Any, Protocol, Self, cast
 
 import torch
 from torch import Tensor
 
+from neuroparcel.errors import OptionError
+from neuroparcel.families.adavi import Adavi
 from neuroparcel.graph.observation import Observation
+from neuroparcel.graph.template import analyse
+from neuroparcel.inference.checkpoints import load_weights
 from neuroparcel.inference.posterior import AmortizedPosterior, Posterior
+from neuroparcel.inference.refinement import Refinement
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.models.mshbm_reference import fit_reference
 from neuroparcel.models.reference_labels import LabelEvidence
@@ -26,6 +33,10 @@ class CohortNetworks(Protocol):
     @property
     def data(self) -> Observation:
         """What they are the networks of, (1, subject, session, vertex, component)."""
+
+    @property
+    def refinement(self) -> Refinement | None:
+        """What refinement gained, if there was any."""
 
     def sample(self, n_draws: int, seed: int = 0) -> dict[str, Tensor]:
         """Joint draws of every site, shape (draw, *plates, *event)."""
@@ -62,6 +73,48 @@ class TrainedNetworks(Protocol):
         new_population : bool
         """
 
+    def repopulated(self, data: Observation, strength: Tensor | None = None) -> TrainedNetworks:
+        """The same, around the population of another cohort in place of the trained one's."""
+
+    def refined(self, n_steps: int, seed: int = 0) -> TrainedNetworks:
+        """The same, but networks of a cohort are refined in some steps.
+
+        Raises
+        ------
+        OptionError
+            If networks of a cohort are fitted to it already.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """What beside model, labels and tensors makes them again; fit for JSON."""
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """What :meth:`from_saved` takes."""
+
+    @classmethod
+    def from_saved(
+        cls,
+        model: MSHBM,
+        labels: LabelModel | None,
+        settings: Mapping[str, Any],
+        tensors: Mapping[str, Tensor],
+        path: Path,
+    ) -> Self:
+        """Networks of these settings and tensors.
+
+        Parameters
+        ----------
+        model : MSHBM
+            On the device that they are to be on.
+        labels : LabelModel, optional
+            That they were trained with.
+        settings : mapping of str to JSON values
+        tensors : mapping of str to Tensor
+            Others among them are passed over.
+        path : Path
+            Of the tensors, for error messages.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class AmortizedNetworks(TrainedNetworks):
@@ -73,10 +126,16 @@ class AmortizedNetworks(TrainedNetworks):
         Of an :class:`~neuroparcel.models.mshbm.MSHBM`.
     population : Encoding
         What the training cohort said of the population.
+    n_refinements : int
+        Steps of refinement of each cohort's networks; not saved.
+    seed : int
+        Of the refinement.
     """
 
     posterior: AmortizedPosterior
     population: Encoding
+    n_refinements: int = 0
+    seed: int = 0
     name = "adavi"
 
     @property
@@ -89,7 +148,57 @@ class AmortizedNetworks(TrainedNetworks):
     ) -> DrawnNetworks:
         """Networks of a cohort, in one pass through the encoder; all vertices count alike."""
         kept = None if new_population else self.population
-        return DrawnNetworks(self.posterior(data, kept), self.model)
+        found = self.posterior.refine(data, self.n_refinements, population=kept, seed=self.seed)
+        return DrawnNetworks(found, self.model)
+
+    def refined(self, n_steps: int, seed: int = 0) -> AmortizedNetworks:
+        """The same, but networks of a cohort are refined in some steps.
+
+        Raises
+        ------
+        OptionError
+            If only the population has latents.
+        """
+        graph = self.posterior.template.graph
+        if all(site.hierarchy == graph.n_plates for site in graph.latents):
+            raise OptionError(
+                "--refine moves networks of subjects and sessions, and this model has none.",
+                "Leave --refine away.",
+            )
+        return replace(self, n_refinements=n_steps, seed=seed)
+
+    def settings(self) -> dict[str, Any]:
+        """Of the family."""
+        return self.posterior.family.settings()
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Weights of the family, and the encoding of the population."""
+        return {
+            **put_under("family", self.posterior.family.state_dict()),
+            "population/summary": self.population.summary,
+            "population/embedding": self.population.embedding,
+        }
+
+    @classmethod
+    def from_saved(
+        cls,
+        model: MSHBM,
+        labels: LabelModel | None,
+        settings: Mapping[str, Any],
+        tensors: Mapping[str, Tensor],
+        path: Path,
+    ) -> Self:
+        """See :class:`TrainedNetworks`; labels do not enter."""
+        template, device = analyse(model), model.population_covariance.device
+        family = Adavi.from_settings(template.graph, settings)
+        load_weights(family, under("family", tensors), path)
+        kept = {name: t.to(device) for name, t in under("population", tensors).items()}
+        posterior = AmortizedPosterior(template, family.to(device).eval())
+        return cls(posterior, Encoding(kept["summary"], kept["embedding"]))
+
+    def repopulated(self, data: Observation, strength: Tensor | None = None) -> AmortizedNetworks:
+        """The same, around the population of another cohort in place of the trained one's."""
+        return replace(self, population=self.posterior(data).encodings[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +212,11 @@ class DrawnNetworks(CohortNetworks):
     def data(self) -> Observation:
         """What they are the networks of."""
         return self.posterior.data
+
+    @property
+    def refinement(self) -> Refinement | None:
+        """What refinement gained, if there was any."""
+        return self.posterior.refinement
 
     def sample(self, n_draws: int, seed: int = 0) -> dict[str, Tensor]:
         """Joint draws of every site, shape (draw, *plates, *event)."""
@@ -144,9 +258,7 @@ class ReferenceNetworks(TrainedNetworks):
     name = "reference"
 
     @classmethod
-    def with_labels(
-        cls, posterior: ReferencePosterior, labels: LabelModel | None
-    ) -> ReferenceNetworks:
+    def with_labels(cls, posterior: ReferencePosterior, labels: LabelModel | None) -> Self:
         """A reference whose networks are learnt under a label model, or the paper's labels."""
         if labels is None:
             return cls(posterior, LabelEvidence())
@@ -168,6 +280,36 @@ class ReferenceNetworks(TrainedNetworks):
         )
         return ClosedNetworks(fitted)
 
+    def repopulated(self, data: Observation, strength: Tensor | None = None) -> ReferenceNetworks:
+        """The same, around the population of another cohort in place of the trained one's."""
+        return replace(self, posterior=self(data, strength, new_population=True).posterior)
+
+    def refined(self, n_steps: int, seed: int = 0) -> ReferenceNetworks:
+        """Refused: coordinate ascent goes on until the bound stands still."""
+        raise nothing_to_refine(self.name)
+
+    def settings(self) -> dict[str, Any]:
+        """None: all is in the tensors and the labels."""
+        return {}
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Of the training cohort's posterior."""
+        found = self.posterior.to_tensors()
+        return put_under("reference", {name: t.contiguous() for name, t in found.items()})
+
+    @classmethod
+    def from_saved(
+        cls,
+        model: MSHBM,
+        labels: LabelModel | None,
+        settings: Mapping[str, Any],
+        tensors: Mapping[str, Tensor],
+        path: Path,
+    ) -> Self:
+        """See :class:`TrainedNetworks`."""
+        posterior = ReferencePosterior.from_tensors(model, under("reference", tensors))
+        return cls.with_labels(posterior, labels)
+
 
 @dataclass(frozen=True, eq=False)
 class ClosedNetworks(CohortNetworks):
@@ -180,6 +322,10 @@ class ClosedNetworks(CohortNetworks):
         """What they are the networks of."""
         assert self.posterior.data is not None  # it was fitted, not loaded
         return self.posterior.data
+
+    @property
+    def refinement(self) -> None:
+        """None: there is nothing to refine."""
 
     def sample(self, n_draws: int, seed: int = 0) -> dict[str, Tensor]:
         """Joint draws of every site, shape (draw, *plates, *event)."""
@@ -196,6 +342,26 @@ class ClosedNetworks(CohortNetworks):
         for subject, session in mask.any(-1).nonzero().tolist():
             found[subject, session] = self.posterior.evidence(subject, session)
         return found
+
+
+def nothing_to_refine(name: str) -> OptionError:
+    """The error of refining networks that were fitted to the cohort themselves."""
+    return OptionError(
+        f"--refine is for amortized networks; a model of --family {name} fits those of new "
+        "subjects to the end.",
+        "Leave --refine away.",
+    )
+
+
+def under(key: str, named: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands below a key, such as ``key/name``, by its own name."""
+    start = f"{key}/"
+    return {k.removeprefix(start): v for k, v in named.items() if k.startswith(start)}
+
+
+def put_under(key: str, named: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo :func:`under`."""
+    return {f"{key}/{name}": value for name, value in named.items()}
 
 
 def top_networks(networks: CohortNetworks, model: MSHBM) -> Tensor:

@@ -16,6 +16,7 @@ from neuroparcel.brain.links import unit_rows
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.graph.observation import Observation
 
+_MOST_ROWS = 50_000  # that k-means of the coordinates is fitted to
 _POOR_SHARE = 0.1  # of a session's vertices times networks, for one k-means cluster
 
 
@@ -157,16 +158,37 @@ def nearest_anchor(data: Observation, anchors: np.ndarray) -> np.ndarray:
     return np.asarray(labels.cpu().numpy())
 
 
-def reduced_kmeans(data: Observation, n_clusters: int, seed: int) -> np.ndarray:
-    """K-means of the pooled link coordinates: a rival that sees what the model sees.
+def mean_centres(data: Observation, n_clusters: int, seed: int) -> np.ndarray:
+    """Centres of k-means of the cohort's mean coordinates at each vertex.
+
+    What subjects share at a vertex stands out of the noise of single sessions there, as in the
+    group maps of Yeo et al. (2011).
 
     Returns
     -------
-    ndarray of int, shape (subject, session, vertex)
-        From 1; 0 where there is no data.
+    ndarray, shape (cluster, component)
     """
-    mask = data.mask[0].cpu().numpy()
-    values = data.values[0].cpu().numpy()[mask]
-    labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(values) + 1
-    return labels
+    mask = data.mask[0].unsqueeze(-1)
+    counts = mask.sum((0, 1))
+    means = torch.where(mask, data.values[0], 0).sum((0, 1)) / counts.clamp_min(1)
+    values = means[counts[:, 0] > 0].cpu().numpy()
+    fit = KMeans(n_clusters, n_init=10, random_state=seed).fit(values)
+    return np.asarray(fit.cluster_centers_)
+
+
+def reduced_centres(data: Observation, n_clusters: int, seed: int) -> np.ndarray:
+    """Centres of k-means of the pooled link coordinates: a rival that sees what the model sees.
+
+    Of more than 50,000 profiles so many are taken, evenly spaced.
+
+    Returns
+    -------
+    ndarray, shape (cluster, component)
+        :func:`nearest_anchor` gives each profile to one of them.
+    """
+    cells = data.mask[0].nonzero()
+    n_kept = min(len(cells), _MOST_ROWS)
+    kept = cells[torch.arange(n_kept, device=cells.device) * len(cells) // n_kept]
+    values = data.values[0][tuple(kept.T)].cpu().numpy()
+    fit = KMeans(n_clusters, n_init=10, random_state=seed).fit(values)
+    return np.asarray(fit.cluster_centers_)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuroparcel.brain.parcellation import CohortParcellation
+from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.parcellation.heldout import HeldOutDensity
+from neuroparcel.types import FloatArray
 
 _SMALL_GAIN = 0.1  # nats a vertex that training still gained at its end
-_DEAD_SHARE = 0.01  # of the region's probability
+_DEAD_SHARE = 0.01  # of the region's probability; of many networks a tenth of an equal share
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Verdict:
     converged : bool
         False too if the training was too short to tell. True where nothing was trained.
     dead_networks : tuple of str
-        Networks that hold less than 1 % of the region, or win no vertex of any subject.
+        Networks that win no vertex of any subject, or hold next to nothing of the region.
     heldout : HeldOutDensity
     gain : float
         Nats a vertex that the cohort's loss fell by over the last half of training;
@@ -80,7 +81,7 @@ class Verdict:
         if not self.dead_networks:
             return Finding("all networks are alive")
         names = ", ".join(self.dead_networks)
-        return Finding(f"DEAD NETWORKS: {names}; ask for fewer --networks", True)
+        return Finding(f"DEAD NETWORKS: {names}; ask for fewer --networks, or --dead drop", True)
 
     def _density(self) -> Finding:
         better = self.heldout.gain > 0
@@ -93,25 +94,50 @@ class Verdict:
         return Finding(text, not better)
 
 
-def judge(
-    history: TrainingHistory | None, parcellation: CohortParcellation, heldout: HeldOutDensity
-) -> Verdict:
+class NetworkUse:
+    """What networks hold in a cohort's subjects, which are taken one after the other.
+
+    Vertices that have the prior alone do not count: they would keep any network alive.
+    """
+
+    def __init__(self) -> None:
+        self._held: np.ndarray | float = 0.0
+        self._n_vertices = 0
+        self._winners: set[int] = set()
+        self._networks: tuple[str, ...] = ()
+
+    def add(self, soft: SoftParcellation) -> None:
+        """Take one more subject's parcellation into account."""
+        self._networks = soft.networks
+        self.count(soft.probabilities[soft.has_data])
+
+    def count(self, probabilities: FloatArray) -> None:
+        """The same, of the probabilities (vertex, network) of its vertices with data."""
+        self._held = self._held + probabilities.sum(0, dtype=np.float64)
+        self._n_vertices += len(probabilities)
+        self._winners |= set(np.unique(probabilities.argmax(-1)).tolist())
+
+    @property
+    def dead(self) -> tuple[str, ...]:
+        """Names of the dead networks."""
+        return tuple(self._networks[row] for row in self.dead_rows)
+
+    @property
+    def dead_rows(self) -> tuple[int, ...]:
+        """Networks that win no vertex in any subject, or hold less than 1 % of the vertices.
+
+        Of more than ten networks those that hold less than a tenth of an equal share.
+        """
+        share = np.atleast_1d(self._held) / max(self._n_vertices, 1)
+        least = min(_DEAD_SHARE, 0.1 / len(share))
+        return tuple(
+            row for row, held in enumerate(share) if held < least or row not in self._winners
+        )
+
+
+def judge(history: TrainingHistory | None, use: NetworkUse, heldout: HeldOutDensity) -> Verdict:
     """Judge a fit, or amortized inference, which has no history."""
     gain = history.last_gain() if history is not None else math.nan
     trained = history is not None
     converged = not trained or gain < _SMALL_GAIN
-    return Verdict(converged, _dead_networks(parcellation), heldout, gain, trained)
-
-
-def _dead_networks(parcellation: CohortParcellation) -> tuple[str, ...]:
-    share = np.nanmean(parcellation.subject, axis=(0, 1))
-    winners = {
-        int(label)
-        for name in parcellation.subjects
-        for label in parcellation.of_subject(name).labels
-    }
-    return tuple(
-        name
-        for number, (name, held) in enumerate(zip(parcellation.networks, share, strict=True), 1)
-        if held < _DEAD_SHARE or number not in winners
-    )
+    return Verdict(converged, use.dead, heldout, gain, trained)

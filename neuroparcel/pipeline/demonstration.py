@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
+from neuroparcel.brain.model_cohort import ModelSettings
 from neuroparcel.brain.recovery import parcellation_accuracies, reference_accuracies
 from neuroparcel.brain.simulation import SimulationSettings
-from neuroparcel.errors import OutputError
+from neuroparcel.errors import OptionError, OutputError
+from neuroparcel.io.regions import load_region
 from neuroparcel.io.simulated import SimulatedCohort, read_truth, write_simulated_cohort
+from neuroparcel.io.simulated_maps import write_model_cohort
+from neuroparcel.models.mshbm_simulation import draw_model_cohort
 from neuroparcel.pipeline.fitting import find_inputs, fit, reduce
 from neuroparcel.pipeline.options import DemoOptions, FitOptions
 from neuroparcel.pipeline.progress import progress_bar, say
@@ -55,16 +60,75 @@ class DemoResult:
 
 def simulate(
     folder: Path,
-    settings: SimulationSettings | None = None,
+    settings: SimulationSettings | ModelSettings | None = None,
     *,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> SimulatedCohort:
-    """Write a simulated cohort in the HCP layout; see :mod:`neuroparcel.brain.simulation`."""
+    """Write a simulated cohort.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : SimulationSettings or ModelSettings, optional
+        Recordings in the HCP layout (:mod:`neuroparcel.brain.simulation`), or maps that the
+        model itself draws (:mod:`neuroparcel.brain.model_cohort`).
+    overwrite, quiet : bool
+    """
     with progress_bar("simulating", quiet=quiet) as advance:
+        if isinstance(settings, ModelSettings):
+            region = load_region(settings.roi)
+            drawn = draw_model_cohort(settings, region.n_vertices)
+            return write_model_cohort(folder, drawn, region, overwrite=overwrite, progress=advance)
         return write_simulated_cohort(
             folder, settings or SimulationSettings(), progress=advance, overwrite=overwrite
         )
+
+
+def simulation_settings(
+    difficulty: str | None = None, **given: Any
+) -> SimulationSettings | ModelSettings:
+    """Settings of a cohort from the model if there is a difficulty, else of recordings.
+
+    Parameters
+    ----------
+    difficulty : {"easy", "realistic", "hard"}, optional
+    **given
+        Fields of the settings; None for their defaults.
+
+    Raises
+    ------
+    OptionError
+        If something is given that only the other kind of cohort has.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    kind = SimulationSettings if difficulty is None else ModelSettings
+    foreign = [name for name in chosen if name not in {field.name for field in fields(kind)}]
+    if foreign:
+        option = f"--{foreign[0].replace('_', '-')}"
+        if difficulty is None:
+            raise OptionError(f"{option} is of cohorts from the model.", "Give a --difficulty too.")
+        raise OptionError(
+            f"{option} is of recordings, and --difficulty asks for maps.", "Leave one of them away."
+        )
+    if difficulty is None:
+        return SimulationSettings(**chosen)
+    return ModelSettings(difficulty, **chosen)
+
+
+def fit_command(cohort: SimulatedCohort, settings: SimulationSettings | ModelSettings) -> str:
+    """The command that fits a simulated cohort, on one line."""
+    words = f"--roi {settings.roi} --networks {settings.n_networks}"
+    if isinstance(settings, SimulationSettings):
+        return (
+            f"neuroparcel fit --subjects {cohort.subject_list} --data-dir {cohort.data_dir} {words}"
+        )
+    # Link coordinates stand in the files as positive unit vectors.
+    positive = " --positive clip" if settings.emission == "l-normal" else ""
+    return (
+        f"neuroparcel fit --subjects {cohort.table} --features maps{positive} {words} "
+        f"--emission {settings.emission} --variance 1 --family reference"
+    )
 
 
 def demo(options: DemoOptions) -> DemoResult:
@@ -84,11 +148,7 @@ def demo(options: DemoOptions) -> DemoResult:
         options.output / COHORT, settings, overwrite=options.overwrite, quiet=options.quiet
     )
     fit_options = demo_fit_options(cohort, options)
-    say(
-        f"neuroparcel fit --subjects {cohort.subject_list} --data-dir {cohort.data_dir} "
-        f"--roi {settings.roi} --networks {settings.n_networks} --output {fit_options.output}",
-        quiet=options.quiet,
-    )
+    say(f"{fit_command(cohort, settings)} --output {fit_options.output}", quiet=options.quiet)
     result = fit(fit_options)
     return DemoResult(cohort, result, accuracies(cohort, result, fit_options))
 

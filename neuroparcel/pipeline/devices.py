@@ -6,27 +6,29 @@ import torch
 
 from neuroparcel.errors import OptionError
 from neuroparcel.inference.device import choose_device
+from neuroparcel.pipeline.families import FAMILIES
 
 
 def device_for(family: str, device: str) -> torch.device:
-    """The device that a family uses; the reference is for CPUs alone.
+    """The device that a family uses; some are for CPUs alone.
 
     Parameters
     ----------
-    family : {"adavi", "reference"}
+    family : str
+        One of :data:`~neuroparcel.pipeline.families.FAMILIES`.
     device : str
         ``auto`` or the name of a device.
 
     Raises
     ------
     OptionError
-        If there is no such device, or the reference is asked to use a GPU.
+        If there is no such device, or a family for CPUs is asked to use a GPU.
     """
-    if family != "reference":
+    if FAMILIES[family].on_gpu:
         return choose_device(device)
     if device not in ("auto", "cpu"):
         raise OptionError(
-            f"--family reference runs on the CPU, not on '{device}'.",
+            f"--family {family} runs on the CPU, not on '{device}'.",
             "Leave --device away, or give --family adavi.",
         )
     return torch.device("cpu")

@@ -12,11 +12,11 @@ import numpy as np
 from neuroparcel.atomic import atomic_path
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import CohortParcellation
+from neuroparcel.brain.parcellation import Parcellations
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.io.entities import entity
 from neuroparcel.io.meshes import load_cortex_axis
-from neuroparcel.io.writers import read_parcellations
+from neuroparcel.io.writers import open_parcellations
 from neuroparcel.io.writers.similarity import read_similarity
 from neuroparcel.parcellation.reliability import ReliabilityTable
 from neuroparcel.pipeline.progress import progress_bar, say
@@ -45,7 +45,7 @@ def plot(results: Path, *, quiet: bool = False) -> list[Path]:
         If the folder holds no finished run.
     """
     run = read_finished_run(results)
-    parcellation = read_parcellations(results)
+    parcellation = open_parcellations(results)
     history = read_history(results) if (results / TRAINING_FILE).is_file() else None
     region = Region(
         run["region"]["name"],
@@ -71,7 +71,7 @@ def plot(results: Path, *, quiet: bool = False) -> list[Path]:
 
 def draw_run(
     folder: Path,
-    parcellation: CohortParcellation,
+    parcellation: Parcellations,
     region: Region | None,
     history: TrainingHistory | None,
     advance: Callable[[int, int, str], None],
@@ -84,8 +84,9 @@ def draw_run(
     ----------
     folder : Path
         Of the run.
-    parcellation : CohortParcellation
-        On the fs_LR 32k cortex: population, every subject and an overview. Of nodes: a heat
+    parcellation : Parcellations
+        On the fs_LR 32k cortex: population, every subject and an overview, and the labels'
+        uncertainty where one camera does not see the region. Of nodes: a heat
         map of the population. Other maps are not drawn; :func:`undrawn` says so.
     region : Region, optional
         Areas whose borders are drawn.
@@ -143,16 +144,14 @@ def _is_drawable(axis: BrainAxis) -> bool:
 
 
 def _map_jobs(
-    parcellation: CohortParcellation, region: Region | None, similarity: FloatArray | None
+    parcellation: Parcellations, region: Region | None, similarity: FloatArray | None
 ) -> dict[str, partial[Figure]]:
     if parcellation.axis.is_nodes:
         return {} if similarity is None else _node_jobs(parcellation, similarity)
     return _surface_jobs(parcellation, region) if _is_drawable(parcellation.axis) else {}
 
 
-def _node_jobs(
-    parcellation: CohortParcellation, similarity: FloatArray
-) -> dict[str, partial[Figure]]:
+def _node_jobs(parcellation: Parcellations, similarity: FloatArray) -> dict[str, partial[Figure]]:
     from neuroparcel.plotting.heatmap import draw_heatmap
 
     population = parcellation.of_population()
@@ -169,12 +168,11 @@ def _node_jobs(
     return {"population": heatmap}
 
 
-def _surface_jobs(
-    parcellation: CohortParcellation, region: Region | None
-) -> dict[str, partial[Figure]]:
+def _surface_jobs(parcellation: Parcellations, region: Region | None) -> dict[str, partial[Figure]]:
     """Close-ups, or both sides of the hemispheres where a region lies on both."""
     from neuroparcel.plotting.panel import draw_cohort_panel, draw_panel
     from neuroparcel.plotting.surface import draw_cohort, draw_parcellation
+    from neuroparcel.plotting.uncertainty import draw_uncertainty
     from neuroparcel.plotting.view import is_seen_at_once
 
     close = is_seen_at_once(parcellation.axis)
@@ -185,7 +183,21 @@ def _surface_jobs(
         "population": partial(draw_one, parcellation.of_population(), "Population", region=region),
         "overview": partial(draw_all, parcellation, region=region),
     }
+    if not close:
+        title = "Uncertainty of the population"
+        jobs["uncertainty"] = partial(draw_uncertainty, parcellation.of_population(), title)
     for subject in parcellation.subjects:
-        soft = parcellation.of_subject(subject)
-        jobs[f"sub-{entity(subject)}"] = partial(draw_one, soft, subject, region=region)
+        jobs[f"sub-{entity(subject)}"] = partial(
+            _draw_subject, draw_one, parcellation, subject, region
+        )
     return jobs
+
+
+def _draw_subject(
+    draw_one: Callable[..., Figure],
+    parcellation: Parcellations,
+    subject: str,
+    region: Region | None,
+) -> Figure:
+    """One subject's figure; its map is read only now."""
+    return draw_one(parcellation.of_subject(subject), subject, region=region)

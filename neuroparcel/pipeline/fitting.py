@@ -5,25 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.reduction import Reduction, fit_reduction
 from neuroparcel.errors import OptionError
+from neuroparcel.graph.observation import Observation
 from neuroparcel.inference.device import cpu_threads
-from neuroparcel.inference.stages import Schedule, staged_schedule
 from neuroparcel.inference.trainer import TrainingLimits
 from neuroparcel.io.neighbours import load_neighbours
 from neuroparcel.io.regions import load_region
 from neuroparcel.io.store import open_store
 from neuroparcel.models.mshbm import MSHBM
+from neuroparcel.parcellation.dead_networks import reseeded, without
 from neuroparcel.parcellation.label_model import no_mesh
+from neuroparcel.parcellation.labels import soft_labels
 from neuroparcel.parcellation.observations import (
     Clustering,
     anchor_warnings,
+    mean_centres,
+    nearest_anchor,
     observe_and_cluster,
     observed_strength,
+    reduced_centres,
 )
+from neuroparcel.parcellation.observed_cohort import ObservedCohort
+from neuroparcel.parcellation.replication import replication_warnings
+from neuroparcel.parcellation.starting import best_start
+from neuroparcel.parcellation.verdict import NetworkUse
 from neuroparcel.pipeline.devices import device_for
+from neuroparcel.pipeline.families import FAMILIES
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.planning import Plan, find_files, plan_recipe
@@ -32,14 +43,14 @@ from neuroparcel.pipeline.reading import read_cohort
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
 from neuroparcel.pipeline.saved_model import SavedModel
-from neuroparcel.pipeline.trainers import Start, Trained, train_adavi, train_reference
+from neuroparcel.pipeline.trainers import Start, Trained
 
 
 def plan(options: FitOptions) -> Plan:
     """Check the options, the list and the output folder; read no data, write nothing."""
     open_run(options, "fit")
     device_for(options.family, options.device)
-    schedule(options)
+    check_steps(options)
     return find_inputs(options)
 
 
@@ -110,16 +121,19 @@ def fit(options: FitOptions) -> FitResult:
 def _fit(options: FitOptions) -> FitResult:
     device_for(options.family, options.device)
     folder = open_run(options, "fit")
-    schedule(options)
+    check_steps(options)
     planned = find_inputs(options)
     cohort, warnings = read_cohort(planned, options)
-    reduction = reduce(cohort, options)  # first: what cannot be reduced leaves no folder behind
+    prepared = prepare(cohort, options)  # first: what cannot be divided leaves no folder behind
     folder.begin(planned.input_record())
     limits = TrainingLimits(options.time_budget, folder.checkpoint)
-    learnt = learn(cohort, options, limits, resume=folder.resume, reduction=reduction)
-    trained, clusters = learnt.trained, learnt.clustering.labels
-    warnings = (*warnings, *anchor_warnings(clusters, cohort.subjects, cohort.sessions))
-    networks = trained.networks(learnt.start.data, learnt.start.strength)
+    learnt = learn_from(prepared, options, limits, resume=folder.resume)
+    trained, clusters, data = learnt.trained, learnt.clustering.labels, learnt.start.data
+    warnings = (
+        *warnings,
+        *replication_warnings(cohort.present, options.level_names),
+        *anchor_warnings(clusters, cohort.subjects, cohort.sessions),
+    )
     model = SavedModel(
         planned.recipe,
         learnt.reduction,
@@ -131,9 +145,8 @@ def _fit(options: FitOptions) -> FitResult:
     return write_run(
         folder,
         model,
-        cohort,
-        networks,
-        clusters,
+        ObservedCohort(cohort, learnt.reduction, data.values.device, data),
+        lambda part: clusters[part.place],
         options,
         planned,
         warnings=(*warnings, *trained.notes),
@@ -142,8 +155,8 @@ def _fit(options: FitOptions) -> FitResult:
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
-    """What was learnt from a training cohort, before anything is written.
+class Prepared:
+    """A training cohort that is reduced and clustered.
 
     Attributes
     ----------
@@ -152,13 +165,64 @@ class Learnt:
         Link coordinates, model and anchors.
     clustering : Clustering
         K-means of the profiles.
-    trained : Trained
     """
 
     reduction: Reduction
     start: Start
     clustering: Clustering
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt(Prepared):
+    """What was learnt from a training cohort, before anything is written.
+
+    Attributes
+    ----------
+    trained : Trained
+    """
+
     trained: Trained
+
+
+def prepare(cohort: Cohort, options: FitOptions, reduction: Reduction | None = None) -> Prepared:
+    """Reduce and cluster a cohort.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    options : FitOptions
+        Of the model and its training.
+    reduction : Reduction, optional
+        If the cohort's is known already.
+    """
+    device = device_for(options.family, options.device)
+    if reduction is None:
+        reduction = reduce(cohort, options)
+    say(_describe(reduction), quiet=options.quiet)
+    data, clustering = observe_and_cluster(
+        cohort, reduction, options.networks, options.seed, device
+    )
+    model = network_prior(reduction, options)
+    start = Start(
+        data,
+        model,
+        best_start(data, model, _starts(data, clustering.anchors, reduction, options)),
+        observed_strength(cohort, device),
+        load_neighbours(cohort.axis) if options.needs_mesh else None,
+    )
+    return Prepared(reduction, start, clustering)
+
+
+def _starts(
+    data: Observation, anchors: Tensor, reduction: Reduction, options: FitOptions
+) -> list[Tensor]:
+    """Anchors to choose from; more than one if there are that many vertices to cluster."""
+    found, number = [anchors], (options.networks, options.seed)
+    if data.mask.shape[-1] > options.networks:
+        found.append(torch.from_numpy(mean_centres(data, *number)).to(anchors))
+    if reduction.link == "direction":  # whose coordinates are what was clustered
+        return [torch.nn.functional.normalize(one, dim=-1) for one in found]
+    return [*found, torch.from_numpy(reduced_centres(data, *number)).to(anchors)]
 
 
 def learn(
@@ -182,23 +246,61 @@ def learn(
     reduction : Reduction, optional
         If the cohort's is known already.
     """
-    device = device_for(options.family, options.device)
-    if reduction is None:
-        reduction = reduce(cohort, options)
-    say(_describe(reduction), quiet=options.quiet)
-    data, clustering = observe_and_cluster(
-        cohort, reduction, options.networks, options.seed, device
+    return learn_from(prepare(cohort, options, reduction), options, limits, resume=resume)
+
+
+def learn_from(
+    prepared: Prepared,
+    options: FitOptions,
+    limits: TrainingLimits | None = None,
+    *,
+    resume: bool = False,
+) -> Learnt:
+    """:func:`learn`, from a cohort that is reduced and clustered already."""
+    train = FAMILIES[options.family].train
+    start, clustering = prepared.start, prepared.clustering
+    trained = train(start, options, limits, resume=resume)
+    dead = () if options.dead == "keep" else _dead(trained, start, options)
+    if dead:
+        start = _without_dead(start, prepared.reduction, dead, options)
+        again = None if limits is None else limits.of_another_training()
+        trained = train(start, options, again, resume=resume)
+        trained = replace(trained, remarks=(_said_of(dead, options),))
+        nearest = nearest_anchor(start.data, start.anchors.cpu().numpy())
+        clustering = Clustering(start.anchors, nearest)
+    return Learnt(prepared.reduction, start, clustering, trained)
+
+
+def _dead(trained: Trained, start: Start, options: FitOptions) -> tuple[int, ...]:
+    """Rows of the networks that are dead in the training cohort."""
+    networks = trained.networks(start.data, start.strength)
+    model = trained.networks.model
+    _, subjects, _ = soft_labels(
+        networks, model, trained.labels, strength=start.strength, seed=options.seed
     )
-    start = Start(
-        data,
-        network_prior(reduction, options),
-        clustering.anchors,
-        observed_strength(cohort, device),
-        load_neighbours(cohort.axis) if options.needs_mesh else None,
-    )
-    train = {"adavi": train_adavi, "reference": train_reference}[options.family]
-    trained = train(start, schedule(options), options, limits, resume=resume)
-    return Learnt(reduction, start, clustering, trained)
+    use = NetworkUse()
+    for labels, there in zip(subjects, start.data.mask[0].any(1).cpu().numpy(), strict=True):
+        use.count(labels[there])
+    return use.dead_rows
+
+
+def _without_dead(
+    start: Start, reduction: Reduction, dead: tuple[int, ...], options: FitOptions
+) -> Start:
+    """Where the second training starts."""
+    if options.dead == "drop":
+        anchors = without(start.anchors, dead)
+    else:
+        anchors = reseeded(start.data, start.anchors, dead)
+        if reduction.link == "direction":
+            anchors = torch.nn.functional.normalize(anchors, dim=-1)
+    model = network_prior(reduction, replace(options, networks=len(anchors)))
+    return replace(start, model=model, anchors=anchors)
+
+
+def _said_of(dead: tuple[int, ...], options: FitOptions) -> str:
+    done = "were dropped" if options.dead == "drop" else "were started elsewhere"
+    return f"{len(dead)} of {options.networks} networks died and {done}; the training was repeated"
 
 
 def reduce(cohort: Cohort, options: FitOptions) -> Reduction:
@@ -211,10 +313,11 @@ def reduce(cohort: Cohort, options: FitOptions) -> Reduction:
     )
 
 
-def schedule(options: FitOptions) -> Schedule:
-    """The staged schedule, in the number of steps that was asked for."""
-    stages = staged_schedule()
-    return stages if options.steps is None else stages.scaled(options.steps)
+def check_steps(options: FitOptions) -> None:
+    """Raise OptionError if the training has more stages than steps."""
+    family = FAMILIES[options.family]
+    if family.has_steps:
+        family.schedule(options.steps)
 
 
 def network_prior(reduction: Reduction, options: FitOptions) -> MSHBM:

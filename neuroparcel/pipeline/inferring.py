@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from neuroparcel.inference.device import cpu_threads
-from neuroparcel.parcellation.observations import nearest_anchor, observe, observed_strength
+from neuroparcel.parcellation.observations import nearest_anchor
+from neuroparcel.parcellation.observed_cohort import ObservedCohort
 from neuroparcel.pipeline.devices import device_for
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.outputs import write_run
@@ -25,6 +26,8 @@ def plan_inference(options: InferOptions) -> Plan:
 
 def _find_inputs(options: InferOptions) -> tuple[Plan, SavedModel]:
     model = load_model(Path(options.model), options.device)
+    if options.refine:
+        model = replace(model, networks=model.networks.refined(options.refine, options.seed))
     recipe = replace(model.recipe, max_dead=options.max_dead)
     files = None
     if options.subjects is not None or options.data_dir is not None:
@@ -40,7 +43,8 @@ def infer(options: InferOptions) -> FitResult:
 
     Population networks, scales and weights keep the posterior of the training
     cohort, and so do the networks' numbers; ``new_population`` infers everything
-    from the given cohort instead.
+    from the given cohort instead. ``refine`` moves the networks of the new subjects further up
+    their evidence lower bound, wherever networks are inferred: for the verdict too.
 
     Parameters
     ----------
@@ -63,9 +67,19 @@ def _infer(options: InferOptions) -> FitResult:
     folder = open_run(options, "infer")
     planned, model = _find_inputs(options)
     cohort, warnings = read_cohort(planned, options)
-    data = observe(cohort, model.reduction, device_for(model.networks.name, options.device))
-    strength = observed_strength(cohort, data.values.device)
-    networks = model.networks(data, strength, new_population=options.new_population)
+    device = device_for(model.networks.name, options.device)
+    observed = ObservedCohort(cohort, model.reduction, device)
+    if options.new_population:
+        whole = observed.whole()
+        networks = model.networks.repopulated(whole.data, whole.strength)
+        model, observed = replace(model, networks=networks), replace(observed, data=whole.data)
     folder.begin(planned.input_record())
-    clusters = nearest_anchor(data, model.anchors)
-    return write_run(folder, model, cohort, networks, clusters, options, planned, warnings=warnings)
+    return write_run(
+        folder,
+        model,
+        observed,
+        lambda part: nearest_anchor(part.data, model.anchors),
+        options,
+        planned,
+        warnings=warnings,
+    )

@@ -15,6 +15,7 @@ from neuroparcel.errors import OptionError
 from neuroparcel.io.scheduling import Scheduler
 from neuroparcel.io.store.blocks import Dtype
 from neuroparcel.models.choices import EMISSIONS, KAPPAS, VON_MISES_FISHER, check_levels
+from neuroparcel.pipeline.families import FAMILIES
 
 _NOT_PART_OF_THE_RESULT = {
     "output",
@@ -33,10 +34,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "link": LINKS,
     "scaling": ("single", "component"),
     "evidence": ("mean", "product"),
-    "family": ("adavi", "reference"),
+    "family": tuple(FAMILIES),
     "emission": EMISSIONS,
     "kappa": KAPPAS,
     "label_prior": ("global", "vertex"),
+    "dead": ("keep", "drop", "reseed"),
 }
 
 
@@ -179,6 +181,9 @@ class FitOptions(ProfileOptions):
         As in ``neuroparcel fit --help``.
     networks : int
         Number of networks.
+    dead : {"keep", "drop", "reseed"}
+        What becomes of networks that die: reported only; or the training is repeated without
+        them, or with their anchors put where profiles vary most.
     seed : int
     device : str
         ``auto``, ``cpu``, ``cuda``, ...
@@ -204,6 +209,7 @@ class FitOptions(ProfileOptions):
     label_prior: str = "global"
     smoothness: str = "0"
     calibrate: bool = False
+    dead: str = "keep"
     family: str = "adavi"
     seed: int = 0
     device: str = "auto"
@@ -287,9 +293,9 @@ class FitOptions(ProfileOptions):
             raise OptionError(
                 "--calibrate needs labels whose weights are learnt.", "Give --label-prior vertex."
             )
-        if self.family == "reference" and (self.steps or self.time_budget):
+        if (self.steps or self.time_budget) and not FAMILIES[self.family].has_steps:
             raise OptionError(
-                "--family reference has no training steps.",
+                f"--family {self.family} has no training steps.",
                 "Leave --steps and --time-budget away.",
             )
 
@@ -306,6 +312,8 @@ class InferOptions(ReadOptions):
         As in :class:`FitOptions`; sessions default to the fit's.
     new_population : bool
         Infer the population from these subjects too, instead of keeping the fit's.
+    refine : int
+        Steps of refinement of the new subjects' networks, for amortized families.
     """
 
     model: Path
@@ -314,6 +322,7 @@ class InferOptions(ReadOptions):
     connectome: Path | None = None
     skip_bad: bool = False
     new_population: bool = False
+    refine: int = 0
     evidence: str = "mean"
     seed: int = 0
     device: str = "auto"
@@ -323,6 +332,8 @@ class InferOptions(ReadOptions):
     figures: bool = True
 
     def __post_init__(self) -> None:
+        if self.refine < 0:
+            raise OptionError(f"--refine is {self.refine}.", "Give a number of steps, or 0.")
         _check_run(self)
         super().__post_init__()
 

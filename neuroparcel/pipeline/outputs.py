@@ -1,33 +1,26 @@
-"""From a posterior to the files of a run; shared by ``fit`` and ``infer``."""
+"""From a trained model to the files of a run; shared by ``fit`` and ``infer``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from neuroparcel.brain.connectome import Cohort
-from neuroparcel.io.writers import full_axis_of, write_parcellations
+from neuroparcel.io.writers import open_parcellations
 from neuroparcel.io.writers.similarity import write_similarity
-from neuroparcel.parcellation.agreement import (
-    area_agreement,
-    hard_labels,
-    session_agreement,
-    single_session_labels,
-)
+from neuroparcel.parcellation.agreement import area_agreement, session_agreement
 from neuroparcel.parcellation.heldout import heldout_density
 from neuroparcel.parcellation.label_learning import Sessions, subject_labels
-from neuroparcel.parcellation.labels import parcellate
-from neuroparcel.parcellation.networks import CohortNetworks, top_networks
-from neuroparcel.parcellation.observations import observed_strength, reduced_kmeans
+from neuroparcel.parcellation.observations import reduced_centres
+from neuroparcel.parcellation.observed_cohort import ObservedCohort, Part
 from neuroparcel.parcellation.reliability import ReliabilityTable, reliability
 from neuroparcel.parcellation.similarity import node_similarity
 from neuroparcel.parcellation.verdict import judge
 from neuroparcel.pipeline.figures import draw_run, undrawn
+from neuroparcel.pipeline.labelling import MODEL, LabelledCohort, label_cohort
 from neuroparcel.pipeline.options import FitOptions, InferOptions
 from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import progress_bar
@@ -36,14 +29,14 @@ from neuroparcel.pipeline.results import FitResult, write_history, write_network
 from neuroparcel.pipeline.run_folder import RunFolder
 from neuroparcel.pipeline.saved_model import SavedModel
 from neuroparcel.pipeline.trainers import Trained
+from neuroparcel.types import IntArray
 
 
 def write_run(
     folder: RunFolder,
     model: SavedModel,
-    cohort: Cohort,
-    networks: CohortNetworks,
-    clusters: np.ndarray,
+    observed: ObservedCohort,
+    clusters_of: Callable[[Part], IntArray],
     options: FitOptions | InferOptions,
     planned: Plan,
     *,
@@ -56,50 +49,35 @@ def write_run(
     ----------
     folder : RunFolder
     model : SavedModel
-    cohort : Cohort
-    networks : CohortNetworks
-        Of this cohort.
-    clusters : ndarray of int, shape (subject, session, vertex)
-        K-means labels from 1, to compare with.
+    observed : ObservedCohort
+    clusters_of : callable
+        K-means labels from 1 of some subjects, to compare with: (subject, session, vertex).
     options : FitOptions or InferOptions
     planned : Plan
         What was read.
     trained : Trained, optional
         With it the run is a fit, and the model is saved too.
     """
-    data = networks.data
-    strength = observed_strength(cohort, data.values.device)
-    history = None if trained is None else trained.history
-    parcellation = parcellate(
-        networks,
-        model.model,
-        cohort.axis,
-        cohort.subjects,
-        cohort.sessions,
+    cohort = observed.cohort
+    reliable = None if trained is None else _reliability(model, observed)
+    judged = observed.judged()
+    heldout = heldout_density(
+        model.networks,
+        judged.data,
+        clusters_of(judged),
+        judged.strength,
         model.labels,
-        strength=strength,
-        evidence=options.evidence,
-        seed=options.seed,
+        options.seed,
     )
-    heldout = heldout_density(model.networks, data, clusters, strength, model.labels, options.seed)
-    verdict = judge(history, parcellation, heldout)
-    alone = single_session_labels(model.networks, data, model.labels, strength, options.seed)
-    single = hard_labels(alone)
-    reduced = reduced_kmeans(data, model.n_networks, options.seed)
-    rivals = {"kmeans": clusters, "reduced_kmeans": reduced}
-    agreement = _agreement(parcellation.of_population().labels, single, rivals, model)
-    with progress_bar("writing", quiet=options.quiet) as advance:
-        files = write_parcellations(
-            folder.path,
-            parcellation,
-            full_axis=full_axis_of(cohort.axis),
-            sources=planned.sources(),
-            areas=[str(name) for name in model.region.label_of_vertex],
-            progress=advance,
-        )
-    names = parcellation.networks
-    topmost = top_networks(networks, model.model).cpu().numpy()
-    files.append(write_networks(folder.path, model, topmost, names))
+    centres = reduced_centres(judged.data, model.n_networks, options.seed)
+    del judged  # its memory is for the labels now
+    labelled = label_cohort(folder.path, model, observed, clusters_of, centres, options, planned)
+    history = None if trained is None else trained.history
+    verdict = judge(history, labelled.use, heldout)
+    agreement = _agreement(labelled, model)
+    files = [*labelled.files]
+    names = labelled.population.networks
+    files.append(write_networks(folder.path, model, labelled.top_networks, names))
     if history is not None:
         files.append(write_history(folder.path, history))
     if trained is not None:
@@ -107,14 +85,14 @@ def write_run(
     similarity = node_similarity(cohort, model.recipe.features)
     if similarity is not None:
         files.append(write_similarity(folder.path, similarity, cohort.axis.names))
-    reliable = None if trained is None else _reliability(model, networks, strength)
     if reliable is not None:
         files.append(write_reliability(folder.path, reliable))
     figures: list[Path] = []
     if options.figures:
+        stored = open_parcellations(folder.path)
         with progress_bar("drawing", quiet=options.quiet) as advance:
             figures = draw_run(
-                folder.path, parcellation, model.region, history, advance, similarity, reliable
+                folder.path, stored, model.region, history, advance, similarity, reliable
             )
     not_drawn = undrawn(cohort.axis) if options.figures else None
     every_warning = (*warnings, *verdict.warnings, *([not_drawn] if not_drawn else []))
@@ -124,6 +102,10 @@ def write_run(
         "verdict": {"good": verdict.good, "messages": verdict.messages},
         "heldout_nats_per_vertex": asdict(heldout),
         "agreement": agreement,
+        "prior_only": {
+            "population": labelled.population.n_prior_only,
+            "subjects": labelled.prior_only,
+        },
         "region": {
             "name": model.region.name,
             "labels": model.region.labels,
@@ -131,6 +113,7 @@ def write_run(
         },
         "recipe": model.recipe.to_json(),
         "labels": _label_record(model, trained, reliable),
+        "refinement": None if labelled.refinement is None else asdict(labelled.refinement),
         "reduction": {
             "n_targets": model.reduction.n_targets,
             "n_components": model.reduction.n_components,
@@ -142,22 +125,27 @@ def write_run(
         output=folder.path,
         files=(*files, run_file),
         figures=tuple(figures),
-        parcellation=parcellation,
+        population=labelled.population,
+        refinement=labelled.refinement,
+        subjects=cohort.subjects,
+        n_sessions=labelled.n_sessions,
+        prior_only=labelled.prior_only,
         verdict=verdict,
         warnings=every_warning,
         agreement=agreement,
     )
 
 
-def _reliability(
-    model: SavedModel, networks: CohortNetworks, strength: Tensor | None
-) -> ReliabilityTable | None:
+def _reliability(model: SavedModel, observed: ObservedCohort) -> ReliabilityTable | None:
     """Reliability of the training cohort's labels, where they can be judged."""
     labels = model.labels
     if labels is None:
         return None
-    sessions = Sessions(networks.data.mask[0], strength, labels.neighbours)
-    evidence = networks.evidence()
+    whole = observed.whole()
+    sessions = Sessions(whole.data.mask[0], whole.strength, labels.neighbours)
+    if not sessions.repeated:
+        return None
+    evidence = model.networks(whole.data, whole.strength).evidence()
     return reliability(labels, evidence, subject_labels(labels, evidence, sessions), sessions)
 
 
@@ -175,14 +163,17 @@ def _label_record(
     return record
 
 
-def _agreement(
-    population: np.ndarray, single: np.ndarray, rivals: dict[str, np.ndarray], model: SavedModel
-) -> dict[str, float]:
+def _agreement(labelled: LabelledCohort, model: SavedModel) -> dict[str, float]:
     """Agreement of the model's labels; of a rival's, with its name in front."""
     areas = [str(name) for name in model.region.label_of_vertex]
-    found = _rated("", population, single, areas)
-    for name, labels in rivals.items():
-        found |= _rated(f"{name}_", _majority(labels), labels, areas)
+    population = labelled.population
+    maps: Mapping[str, np.ndarray] = {
+        MODEL: np.where(population.has_data, population.labels, 0),
+        **{name: _majority(labels) for name, labels in labelled.hard.items() if name != MODEL},
+    }
+    found: dict[str, float] = {}
+    for name, labels in labelled.hard.items():
+        found |= _rated(f"{name}_" if name else "", maps[name], labels, areas)
     return found
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from neuroparcel.brain.parcellation import CohortParcellation
+from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
+from neuroparcel.inference.refinement import Refinement
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.io.files import write_text
+from neuroparcel.io.writers import read_parcellations
 from neuroparcel.parcellation.verdict import Verdict
 from neuroparcel.pipeline.saved_model import SavedModel
 
@@ -18,6 +21,7 @@ TRAINING_FILE = "training.tsv"
 NETWORKS_FILE = "desc-population_networks.tsv"
 FIGURES = "figures"
 _RIVALS = {"kmeans_": "spherical k-means", "reduced_kmeans_": "k-means of reduced profiles"}
+_MOST_NAMED = 5  # subjects with something to tell, in one line
 _MISSING = "n/a"  # BIDS's word for a missing value in a table
 
 
@@ -30,31 +34,48 @@ class FitResult:
     output : Path
     files, figures : tuple of Path
         Everything that was written.
-    parcellation : CohortParcellation
+    population : SoftParcellation
+    subjects : tuple of str
+    n_sessions : int
+        Of all subjects together.
+    prior_only : mapping of str to int
+        Subjects with vertices that have no data, whose labels are the prior's, and how many.
     verdict : Verdict
     warnings : tuple of str
         On the data and on the fit.
     agreement : mapping of str to float
         Adjusted Rand indices with areas, within and between subjects, and k-means' own.
+    refinement : Refinement, optional
+        What ``--refine`` gained.
     """
 
     output: Path
     files: tuple[Path, ...]
     figures: tuple[Path, ...]
-    parcellation: CohortParcellation
+    population: SoftParcellation
+    subjects: tuple[str, ...]
+    n_sessions: int
+    prior_only: Mapping[str, int]
     verdict: Verdict
     warnings: tuple[str, ...]
     agreement: Mapping[str, float]
+    refinement: Refinement | None = None
+
+    @cached_property
+    def parcellation(self) -> CohortParcellation:
+        """All parcellations; read from the files of the run when they are first asked for."""
+        return read_parcellations(self.output)
 
     def summary(self) -> str:
         """A few lines for the terminal."""
-        n_sessions = int((~np.isnan(self.parcellation.session)).all(-1).any(-1).sum())
-        axis = self.parcellation.axis
+        axis = self.population.axis
         lines = [
-            f"{len(self.parcellation.subjects)} subjects, {n_sessions} sessions, "
-            f"{len(axis)} {axis.rows_are}, {self.parcellation.n_networks} networks",
+            f"{len(self.subjects)} subjects, {self.n_sessions} sessions, "
+            f"{len(axis)} {axis.rows_are}, {self.population.n_networks} networks",
+            *self._prior_lines(),
             *(f"verdict: {message}" for message in self.verdict.messages),
             *_agreement_lines(self.agreement),
+            *_refinement_lines(self.refinement),
             *(f"warning: {warning}" for warning in self.warnings),
             f"parcellations and run.json: {self.output}",
         ]
@@ -63,6 +84,17 @@ class FitResult:
         if self.figures:
             lines.append(f"pictures: {self.figures[0].parent}")
         return "\n".join(lines)
+
+    def _prior_lines(self) -> list[str]:
+        if not self.prior_only:
+            return []
+        rows_are = self.population.axis.rows_are
+        shown = [f"{name} {count}" for name, count in self.prior_only.items()][:_MOST_NAMED]
+        more = ", ..." if len(self.prior_only) > len(shown) else ""
+        return [
+            f"{rows_are} without data, which have the prior (desc-data_mask tells them): "
+            f"{', '.join(shown)}{more}"
+        ]
 
 
 def _agreement_lines(agreement: Mapping[str, float]) -> list[str]:
@@ -83,6 +115,16 @@ def _agreement_lines(agreement: Mapping[str, float]) -> list[str]:
                 f"adjusted Rand index, {title}: {agreement[key]:.2f} ({', '.join(rivals)})"
             )
     return lines
+
+
+def _refinement_lines(found: Refinement | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        f"refinement in {found.n_steps} steps: evidence lower bound from {found.before:.4f} to "
+        f"{found.after:.4f} nats a vertex, gain {found.gain:.4f} ± {found.standard_error:.4f}; "
+        f"{found.n_improved} of {found.n_members} subjects nearer to the exact posterior"
+    ]
 
 
 def write_history(folder: Path, history: TrainingHistory) -> Path:

@@ -57,10 +57,15 @@ class RunFolder:
 
     def finish(self, files: Iterable[Path], content: Mapping[str, Any]) -> Path:
         """Note that the run is complete, with what it found and wrote."""
-        self.checkpoint.unlink(missing_ok=True)
+        self._forget_training()
         names = sorted(str(file.relative_to(self.path)) for file in files)
         self._write("complete", {**content, "files": names})
         return self.path / RUN_FILE
+
+    def _forget_training(self) -> None:
+        """Remove what is kept of unfinished trainings, of which a run may have two."""
+        for file in self.path.glob(f"{self.checkpoint.stem}*{self.checkpoint.suffix}"):
+            file.unlink()
 
     def _write(self, status: str, content: Mapping[str, Any]) -> None:
         head = {
@@ -77,7 +82,7 @@ class RunFolder:
             for file in self.path.glob(pattern):
                 file.unlink()
         if not self.resume:
-            self.checkpoint.unlink(missing_ok=True)
+            self._forget_training()
         for name in read_run(self.path).get("files", []):
             (self.path / name).unlink(missing_ok=True)
         for folder in sorted(self.path.glob("sub-*/**/"), reverse=True):

@@ -6,36 +6,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import CheckpointError
-from neuroparcel.families.adavi import Adavi
-from neuroparcel.graph.template import analyse
-from neuroparcel.inference.checkpoints import load_tensors, load_weights, save_tensors
-from neuroparcel.inference.posterior import AmortizedPosterior
+from neuroparcel.inference.checkpoints import load_tensors, save_tensors
 from neuroparcel.io.files import read_arrays, write_arrays, write_json
 from neuroparcel.io.neighbours import load_neighbours
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.recipe_arrays import recipe_from, recipe_to_arrays, recipe_to_json
 from neuroparcel.models.mshbm import MSHBM
-from neuroparcel.models.reference_posterior import ReferencePosterior
-from neuroparcel.nets.hierarchical_encoder import Encoding
 from neuroparcel.parcellation.label_model import LabelModel
-from neuroparcel.parcellation.networks import (
-    AmortizedNetworks,
-    ReferenceNetworks,
-    TrainedNetworks,
-)
+from neuroparcel.parcellation.networks import TrainedNetworks, under
 from neuroparcel.pipeline.devices import device_for
+from neuroparcel.pipeline.families import saved_family
 from neuroparcel.versions import versions
 
 _CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +100,13 @@ class SavedModel:
             "n_networks": self.n_networks,
             "versions": versions(),
             "model": _model_settings(self.model),
-            "family": {"name": self.networks.name, **_family_settings(self.networks)},
+            "family": {"name": self.networks.name, **self.networks.settings()},
             "labels": None if self.labels is None else self.labels.settings(),
             "link": self.reduction.link,
             "settings": dict(self.settings),
             "recipe": recipe_to_json(self.recipe),
         }
-        weights = _network_tensors(self.networks)
+        weights = self.networks.to_tensors()
         if self.labels is not None:
             weights["labels/prior"] = self.labels.prior
         weights["model/population_covariance"] = self.model.population_covariance
@@ -146,9 +137,10 @@ def load_model(path: Path, device: str = "cpu") -> SavedModel:
     config = _read_config(folder / _CONFIG)
     tensors, _ = load_tensors(folder / _WEIGHTS)
     arrays = read_arrays(folder / _ARRAYS)
-    reduction = Reduction.from_arrays(config["link"], _below("reduction/", arrays))
+    reduction = Reduction.from_arrays(config["link"], under("reduction", arrays))
     recipe = recipe_from(config["recipe"], arrays)
-    chosen = device_for(config["family"]["name"], device)
+    family = saved_family(config["family"].pop("name"))
+    chosen = device_for(family.name, device)
     covariance = tensors["model/population_covariance"].to(chosen)
     model = MSHBM(covariance, config["n_networks"], **_as_arguments(config["model"]))
     labels = None
@@ -156,7 +148,7 @@ def load_model(path: Path, device: str = "cpu") -> SavedModel:
         neighbours = load_neighbours(recipe.region.axis) if config["labels"]["smoothness"] else None
         prior = tensors["labels/prior"].to(chosen)
         labels = LabelModel(prior, neighbours=neighbours, **config["labels"])
-    load = {"adavi": _load_amortized, "reference": _load_reference}[config["family"].pop("name")]
+    load = family.networks.from_saved
     return SavedModel(
         recipe=recipe,
         reduction=reduction,
@@ -182,52 +174,6 @@ def _as_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, **lists}
 
 
-def _family_settings(networks: TrainedNetworks) -> dict[str, Any]:
-    if isinstance(networks, AmortizedNetworks):
-        return cast(Adavi, networks.posterior.family).settings()
-    return {}
-
-
-def _network_tensors(networks: TrainedNetworks) -> dict[str, Tensor]:
-    if isinstance(networks, AmortizedNetworks):
-        state = networks.posterior.family.state_dict()
-        population = networks.population
-        return {
-            **{f"family/{name}": value for name, value in state.items()},
-            "population/summary": population.summary,
-            "population/embedding": population.embedding,
-        }
-    found = cast(ReferenceNetworks, networks).posterior.to_tensors()
-    return {f"reference/{name}": value.contiguous() for name, value in found.items()}
-
-
-def _load_amortized(
-    model: MSHBM,
-    labels: LabelModel | None,
-    settings: Mapping[str, Any],
-    tensors: Mapping[str, Tensor],
-    path: Path,
-) -> AmortizedNetworks:
-    template = analyse(model)
-    family = Adavi.from_settings(template.graph, settings)
-    load_weights(family, _below("family/", tensors), path)
-    device = model.population_covariance.device
-    kept = {name: value.to(device) for name, value in _below("population/", tensors).items()}
-    posterior = AmortizedPosterior(template, family.to(device).eval())
-    return AmortizedNetworks(posterior, Encoding(kept["summary"], kept["embedding"]))
-
-
-def _load_reference(
-    model: MSHBM,
-    labels: LabelModel | None,
-    settings: Mapping[str, Any],
-    tensors: Mapping[str, Tensor],
-    path: Path,
-) -> ReferenceNetworks:
-    posterior = ReferencePosterior.from_tensors(model, _below("reference/", tensors))
-    return ReferenceNetworks.with_labels(posterior, labels)
-
-
 def _read_config(path: Path) -> dict[str, Any]:
     tip = "Give the results folder of neuroparcel fit, or its folder model."
     if not path.is_file():
@@ -242,7 +188,3 @@ def _read_config(path: Path) -> dict[str, Any]:
             "Fit again, or use the version of neuroparcel that wrote it.",
         )
     return config
-
-
-def _below(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}

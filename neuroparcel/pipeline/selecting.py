@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.homogeneity import random_parcels
+from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import NeuroparcelError, OptionError, OutputError
 from neuroparcel.inference.device import choose_device, cpu_threads
 from neuroparcel.io.neighbours import load_neighbours
@@ -25,7 +27,7 @@ from neuroparcel.parcellation.selection import (
     Selection,
 )
 from neuroparcel.parcellation.selection_scores import Judge
-from neuroparcel.pipeline.fitting import Learnt, find_inputs, learn
+from neuroparcel.pipeline.fitting import Learnt, find_inputs, learn, reduce
 from neuroparcel.pipeline.options import FitOptions, SelectOptions
 from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import progress_bar
@@ -108,8 +110,10 @@ def select(options: SelectOptions) -> SelectionResult:
     cohort, warnings = read_cohort(planned.inputs, largest)
     subject_folds(cohort.subjects, options.folds, options.seed)  # without those left out
     folder = _open(options)
-    folder.begin(planned.inputs.input_record())
-    with progress_bar("learning", quiet=options.quiet) as advance:
+    with (
+        _taken_back_if_bad(folder, planned.inputs.input_record()),
+        progress_bar("learning", quiet=options.quiet) as advance,
+    ):
         selection = score_numbers(cohort, options, advance)
     return write_selection(
         folder, planned.inputs, selection, options, (*warnings, *selection.notes)
@@ -204,12 +208,16 @@ class _Task:
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What all tasks share; calling it does one, in whatever process."""
+    """What all tasks share; calling it does one, in whatever process.
+
+    Each process finds the reduction of some subjects once.
+    """
 
     cohort: Cohort
     options: SelectOptions
     neighbours: csr_array | None
     heldout: HeldOut
+    reductions: dict[tuple[str, ...], Reduction] = field(default_factory=dict)
 
     def __call__(self, task: _Task) -> dict[str, dict[str, float]]:
         with cpu_threads(self.options.threads):
@@ -241,10 +249,15 @@ class _Work:
         index = adjusted_rand(*maps)
         return {task.what: {} if index is None else {"split_half": index}}
 
-    def _learn(self, subjects: Sequence[str], n_networks: int) -> Learnt:
-        """What some subjects teach."""
-        chosen = self.cohort.select(subjects=subjects)
-        return learn(chosen, self.options.fit_options(n_networks))
+    def _learn(self, subjects: tuple[str, ...], n_networks: int) -> Learnt:
+        """What some subjects teach; their reduction is the same for all numbers of networks."""
+        chosen, options = (
+            self.cohort.select(subjects=subjects),
+            self.options.fit_options(n_networks),
+        )
+        if subjects not in self.reductions:
+            self.reductions[subjects] = reduce(chosen, options)
+        return learn(chosen, options, reduction=self.reductions[subjects])
 
     def _map(self, learnt: Learnt) -> IntArray:
         """The group's map of the subjects that were learnt from, (vertex,) from 1."""
@@ -351,6 +364,20 @@ def _scores_of(
             for name, own in by_unit.items():
                 scores[numbers.index(task.n_networks), units[name]] = own.get(measure, np.nan)
     return scores
+
+
+@contextmanager
+def _taken_back_if_bad(folder: RunFolder, inputs: Mapping[str, Any]) -> Iterator[None]:
+    """Begin a run; without results it leaves nothing behind, as it cannot be resumed."""
+    is_new = not folder.path.exists()
+    folder.begin(inputs)
+    try:
+        yield
+    except NeuroparcelError:
+        (folder.path / RUN_FILE).unlink(missing_ok=True)
+        if is_new:
+            folder.path.rmdir()
+        raise
 
 
 def _open(options: SelectOptions) -> RunFolder:

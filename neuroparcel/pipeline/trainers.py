@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from neuroparcel.graph.observation import Observation
+from neuroparcel.graph.template import analyse
 from neuroparcel.graph.trace import seeded
+from neuroparcel.inference.data import Fixed
 from neuroparcel.inference.posterior import AmortizedPosterior
+from neuroparcel.inference.refinement import draws_within
 from neuroparcel.inference.stages import Schedule, TrainingHistory
 from neuroparcel.inference.trainer import TrainingLimits, train
 from neuroparcel.models.mshbm import MSHBM
@@ -27,9 +30,15 @@ from neuroparcel.parcellation.label_learning import (
 )
 from neuroparcel.parcellation.label_model import LabelModel
 from neuroparcel.parcellation.label_sources import KnownEvidence, ReferenceAscent, residual_share
+from neuroparcel.parcellation.mean_field_networks import (
+    MeanFieldNetworks,
+    centres_of,
+    start_factors,
+)
 from neuroparcel.parcellation.networks import AmortizedNetworks, ReferenceNetworks, TrainedNetworks
 from neuroparcel.parcellation.training import network_model
 from neuroparcel.parcellation.training import start as start_family
+from neuroparcel.pipeline.families import FAMILIES
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.progress import progress_bar, say
 
@@ -78,6 +87,8 @@ class Trained:
         Where there were training steps.
     calibration : Calibration, optional
         Of the finished labels, where it was asked for and could be learnt.
+    remarks : tuple of str
+        What else a user should know.
     """
 
     networks: TrainedNetworks
@@ -85,11 +96,12 @@ class Trained:
     learning: Learning | None = None
     history: TrainingHistory | None = None
     calibration: Calibration | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of the labels."""
-        return () if self.learning is None else self.learning.notes
+        """What a user should know."""
+        return (*self.remarks, *(() if self.learning is None else self.learning.notes))
 
     def calibrated(self, start: Start, seed: int) -> Trained:
         """The same, with labels that are recalibrated on the repeated sessions of a cohort."""
@@ -113,24 +125,49 @@ class Trained:
 
 def train_adavi(
     start: Start,
-    stages: Schedule,
     options: FitOptions,
     limits: TrainingLimits | None = None,
     *,
     resume: bool = False,
 ) -> Trained:
     """Train ADAVI for the MS-HBM of a cohort, in stages; then learn the labels."""
-    amortized, history = amortize(start, stages, options, limits, resume=resume)
+    amortized, history = amortize(start, options, limits, resume=resume)
     networks = AmortizedNetworks(amortized, amortized(start.data).encodings[-1])
-    labels, learning = _labels(
-        start, options, lambda: KnownEvidence(networks(start.data).evidence())
-    )
-    return _finished(Trained(networks, labels, learning, history), start, options)
+    return _labelled(networks, history, start, options)
+
+
+def train_mean_field(
+    start: Start,
+    options: FitOptions,
+    limits: TrainingLimits | None = None,
+    *,
+    resume: bool = False,
+) -> Trained:
+    """Fit mean-field factors to a cohort by gradients; then learn the labels."""
+    schedule = _schedule(options)
+    stages = [replace(s, n_draws=draws_within(start.data, s.n_draws)) for s in schedule.stages]
+    model = start.model.to(start.data.values.device)
+    template = analyse(model)
+    moments = estimate_moments(start.data, start.anchors.to(start.data.values.device), model)
+    family = start_factors(template, start.data, centres_of(moments, model))
+    with progress_bar("training", quiet=options.quiet) as advance:
+        history = train(
+            family,
+            template,
+            Fixed(start.data),
+            Schedule(tuple(stages)),
+            seed=options.seed,
+            validation=start.data,
+            limits=limits,
+            resume=resume,
+            progress=advance,
+        )
+    posterior = AmortizedPosterior(template, family.eval(), history)
+    return _labelled(MeanFieldNetworks(posterior, schedule.n_steps), history, start, options)
 
 
 def train_reference(
     start: Start,
-    stages: Schedule,
     options: FitOptions,
     limits: TrainingLimits | None = None,
     *,
@@ -152,7 +189,6 @@ def train_reference(
 
 def amortize(
     start: Start,
-    stages: Schedule,
     options: FitOptions,
     limits: TrainingLimits | None = None,
     *,
@@ -163,9 +199,8 @@ def amortize(
     Parameters
     ----------
     start : Start
-    stages : Schedule
     options : FitOptions
-        ``seed`` and ``quiet`` are used.
+        ``seed``, ``quiet`` and those of the training are used.
     limits : TrainingLimits, optional
     resume : bool
     """
@@ -177,7 +212,7 @@ def amortize(
             model.family,
             model.template,
             model.stream,
-            stages,
+            _schedule(options),
             seed=options.seed,
             validation=start.data,
             limits=limits,
@@ -185,6 +220,21 @@ def amortize(
             progress=advance,
         )
     return AmortizedPosterior(model.template, model.family.eval()), history
+
+
+def _schedule(options: FitOptions) -> Schedule:
+    """The stages of the family, in the number of steps that was asked for."""
+    return FAMILIES[options.family].schedule(options.steps)
+
+
+def _labelled(
+    networks: TrainedNetworks, history: TrainingHistory, start: Start, options: FitOptions
+) -> Trained:
+    """Labels by networks that are trained already."""
+    labels, learning = _labels(
+        start, options, lambda: KnownEvidence(networks(start.data).evidence())
+    )
+    return _finished(Trained(networks, labels, learning, history), start, options)
 
 
 def _finished(trained: Trained, start: Start, options: FitOptions) -> Trained:

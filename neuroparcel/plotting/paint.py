@@ -102,6 +102,38 @@ def paint_parcellation(view: SurfaceView, parcellation: SoftParcellation) -> Flo
     return np.clip(picture, 0, 1)
 
 
+def paint_values(view: SurfaceView, axis: BrainAxis, values: FloatArray, name: str) -> FloatArray:
+    """The surface with each pixel of the region in the colour of a value between 0 and 1.
+
+    Parameters
+    ----------
+    view : SurfaceView
+        Where to look.
+    axis : BrainAxis
+        The region's vertices.
+    values : (vertex,) array of float
+        In [0, 1]; NaN where nothing is known.
+    name : str
+        Of a colour map of matplotlib.
+
+    Returns
+    -------
+    (row, column, 3) array of float
+        Red, green and blue in [0, 1].
+    """
+    from matplotlib import colormaps
+
+    known = np.isfinite(values)
+    region = _at_pixels(view, axis, np.ones(len(axis)))
+    with_value = _at_pixels(view, axis, known)
+    level = _at_pixels(view, axis, np.where(known, values, 0)) / np.maximum(with_value, 1e-6)
+    colours = colormaps[name](np.clip(level, 0, 1))[..., :3]
+    colours[2 * with_value < region] = NO_DATA
+    picture = paint_surface(view)
+    picture[region > 0.5] = colours[region > 0.5]
+    return picture
+
+
 def paint_region(view: SurfaceView, axis: BrainAxis, colour: FloatArray) -> FloatArray:
     """The surface with the whole region in one colour, shape (row, column, 3)."""
     picture = paint_surface(view)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
-from neuroparcel.plotting.legend import draw_legend
+from neuroparcel.brain.parcellation import Parcellations, SoftParcellation
+from neuroparcel.plotting.legend import column_width, draw_legend
 from neuroparcel.plotting.paint import draw_networks, draw_outline, paint_parcellation
 from neuroparcel.plotting.view import SurfaceView, hemisphere_from
 
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-# Where the camera stands for the outer and the inner side of each hemisphere.
-_SIDES = {
+SIDES = {
     "CORTEX_LEFT": {"lateral": "left", "medial": "right"},
     "CORTEX_RIGHT": {"lateral": "right", "medial": "left"},
 }
+"""Where the camera stands for the outer and the inner side of each hemisphere."""
+
 _QUIET = "#666666"  # colour of what only helps to read the picture
 _LARGE, _SMALL = 700, 240  # pixels of a view's longer side
-_LEGEND = 2.1  # inches
+_BESIDE = 0.2  # inches between the views and each column of the legend
+_LEGEND_ROWS = 20  # networks in a column, at most
 _ROW = 0.24  # inches of a network in the legend
 _SUBJECTS_IN_A_ROW = 4
 
@@ -52,20 +54,21 @@ def draw_panel(
     """
     from matplotlib.figure import Figure
 
-    structures = _hemispheres(parcellation.axis)
-    height = max(5.4, _ROW * (parcellation.n_networks + 5))
-    figure = Figure(figsize=(3.9 * len(structures) + _LEGEND, height), layout="constrained")
+    structures = hemispheres_of(parcellation.axis)
+    legend = _legend_width(parcellation.networks)
+    height = max(5.4, _ROW * (min(parcellation.n_networks, _LEGEND_ROWS) + 5))
+    figure = Figure(figsize=(3.9 * len(structures) + legend, height), layout="constrained")
     figure.suptitle(f"{title}\n", fontsize=13, fontweight="bold")
     if region is not None:
         said = f"{region.name}: {parcellation.n_networks} networks, {region.n_vertices:,} vertices"
         figure.text(0.5, 1 - 0.36 / height, said, ha="center", va="top", fontsize=9, color=_QUIET)
     ((views, side),) = figure.subfigures(
-        1, 2, squeeze=False, width_ratios=[3.9 * len(structures), _LEGEND]
+        1, 2, squeeze=False, width_ratios=[3.9 * len(structures), legend]
     )
     grid = views.subplots(2, len(structures), squeeze=False)
     for column, structure in enumerate(structures):
         name = structure.removeprefix("CORTEX_").lower()
-        for row, (aspect, direction) in enumerate(_SIDES[structure].items()):
+        for row, (aspect, direction) in enumerate(SIDES[structure].items()):
             view = hemisphere_from(structure, direction, _LARGE)
             _draw_view(grid[row, column], view, parcellation, lines=True)
             grid[row, column].set_title(f"{name} {aspect}", fontsize=9, color=_QUIET)
@@ -74,13 +77,13 @@ def draw_panel(
 
 
 def draw_cohort_panel(
-    parcellation: CohortParcellation, *, region: Region | None = None, max_subjects: int = 24
+    parcellation: Parcellations, *, region: Region | None = None, max_subjects: int = 24
 ) -> Figure:
     """Draw the same four views of the population and of each subject, small and without lines.
 
     Parameters
     ----------
-    parcellation : CohortParcellation
+    parcellation : Parcellations
         What to draw, on the fs_LR 32k cortex.
     region : Region, optional
         Named in the title.
@@ -98,11 +101,12 @@ def draw_cohort_panel(
     shown |= {subject: parcellation.of_subject(subject) for subject in subjects}
     n_columns = min(_SUBJECTS_IN_A_ROW, len(shown))
     n_rows = math.ceil(len(shown) / n_columns)
-    width = 1.25 * len(_hemispheres(parcellation.axis)) * n_columns
-    height = max(1.95 * n_rows, _ROW * (parcellation.n_networks + 4)) + 0.5
-    figure = Figure(figsize=(width + _LEGEND, height), layout="constrained")
+    width = 1.25 * len(hemispheres_of(parcellation.axis)) * n_columns
+    legend = _legend_width(parcellation.networks)
+    height = max(1.95 * n_rows, _ROW * (min(parcellation.n_networks, _LEGEND_ROWS) + 4)) + 0.5
+    figure = Figure(figsize=(width + legend, height), layout="constrained")
     figure.suptitle(_cohort_title(parcellation, region, len(subjects)), fontsize=13)
-    ((views, side),) = figure.subfigures(1, 2, squeeze=False, width_ratios=[width, _LEGEND])
+    ((views, side),) = figure.subfigures(1, 2, squeeze=False, width_ratios=[width, legend])
     cells = views.subfigures(n_rows, n_columns, squeeze=False)
     for cell, (name, soft) in zip(cells.flat, shown.items(), strict=False):
         _draw_small(cell, name, soft)
@@ -110,18 +114,18 @@ def draw_cohort_panel(
     return figure
 
 
-def _hemispheres(axis: BrainAxis) -> list[str]:
-    """Left before right."""
-    return [structure for structure in _SIDES if structure in axis.structures]
+def hemispheres_of(axis: BrainAxis) -> list[str]:
+    """Hemispheres that have rows in an axis, left before right."""
+    return [structure for structure in SIDES if structure in axis.structures]
 
 
 def _draw_small(cell: SubFigure, name: str, soft: SoftParcellation) -> None:
     """The views of one parcellation beside and below one another."""
-    structures = _hemispheres(soft.axis)
+    structures = hemispheres_of(soft.axis)
     cell.suptitle(name, fontsize=9, fontweight="bold" if name == "Population" else "normal")
     grid = cell.subplots(2, len(structures), squeeze=False)
     for column, structure in enumerate(structures):
-        for row, direction in enumerate(_SIDES[structure].values()):
+        for row, direction in enumerate(SIDES[structure].values()):
             view = hemisphere_from(structure, direction, _SMALL)
             _draw_view(grid[row, column], view, soft, lines=False)
 
@@ -139,10 +143,27 @@ def _draw_legend(
 ) -> None:
     holes = not all(soft.has_data.all() for soft in shown)
     axes = side.add_axes((0.02, 0.02, 0.96, 0.88))
-    draw_legend(axes, shown[0].networks, height=height, areas=False, holes=holes, borders=borders)
+    draw_legend(
+        axes,
+        shown[0].networks,
+        height=height,
+        areas=False,
+        holes=holes,
+        borders=borders,
+        n_columns=_legend_columns(shown[0].n_networks),
+    )
 
 
-def _cohort_title(parcellation: CohortParcellation, region: Region | None, n_shown: int) -> str:
+def _legend_width(names: Sequence[str]) -> float:
+    """Inches of a legend."""
+    return (column_width(names) + _BESIDE) * _legend_columns(len(names))
+
+
+def _legend_columns(n_networks: int) -> int:
+    return math.ceil(n_networks / _LEGEND_ROWS)
+
+
+def _cohort_title(parcellation: Parcellations, region: Region | None, n_shown: int) -> str:
     n_subjects = len(parcellation.subjects)
     where = f" of {region.name}" if region is not None else ""
     shown = "" if n_shown == n_subjects else f" (the first {n_shown} of {n_subjects})"

@@ -70,7 +70,7 @@ def _draw_density(axes: Axes, selection: Selection, recommendation: Recommendati
         )
     axes.set_ylabel("relative to the best (nats a vertex)")
     _title(axes, "Prediction", f"log density of held-out {selection.heldout}")
-    axes.legend(loc="lower right", frameon=False, fontsize=8)
+    axes.legend(loc="best", frameon=False, fontsize=8)
 
 
 def _draw_stability(axes: Axes, selection: Selection) -> None:
@@ -147,6 +147,8 @@ def _range_in_words(recommendation: Recommendation) -> str:
     within = recommendation.within
     if within == recommendation.numbers:
         return "the curve is flat, the data do not tell"
+    if within == recommendation.numbers[-1:]:
+        return "of those tried none predicts as well, and more may be better"
     if len(within) == 1:
         return "no other number predicts as well"
     return (

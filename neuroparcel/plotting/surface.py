@@ -10,7 +10,7 @@ import numpy as np
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
+from neuroparcel.brain.parcellation import Parcellations, SoftParcellation
 from neuroparcel.plotting.legend import draw_legend
 from neuroparcel.plotting.paint import (
     draw_areas,
@@ -79,13 +79,13 @@ def draw_parcellation(
 
 
 def draw_cohort(
-    parcellation: CohortParcellation, *, region: Region | None = None, max_subjects: int = 24
+    parcellation: Parcellations, *, region: Region | None = None, max_subjects: int = 24
 ) -> Figure:
     """Draw the population beside its subjects.
 
     Parameters
     ----------
-    parcellation : CohortParcellation
+    parcellation : Parcellations
         What to draw.
     region : Region, optional
         Anatomical areas, whose borders are drawn as dashed lines.
@@ -148,7 +148,7 @@ def _subtitle(parcellation: SoftParcellation, region: Region | None) -> str:
     return f"{region.name}: {parcellation.n_networks} networks, {region.n_vertices} vertices"
 
 
-def _cohort_title(parcellation: CohortParcellation, region: Region | None, n_shown: int) -> str:
+def _cohort_title(parcellation: Parcellations, region: Region | None, n_shown: int) -> str:
     n_subjects = len(parcellation.subjects)
     where = f" of {region.name}" if region is not None else ""
     shown = "" if n_shown == n_subjects else f" (the first {n_shown} of {n_subjects})"

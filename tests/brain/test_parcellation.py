@@ -70,3 +70,36 @@ def test_a_network_keeps_its_colour():
     assert many[:2] == network_colours(2)
     assert len(set(many)) == 30
     assert all(0 <= part <= 1 for colour in many for part in colour)
+
+
+def test_a_prior_has_a_label_but_no_data(soft):
+    marked = replace(soft, data=np.array([True, False, True, True]))
+    assert marked.labels.tolist() == soft.labels.tolist()
+    assert marked.has_data.tolist() == [True, False, True, False]
+    assert marked.n_prior_only == 1
+    assert soft.n_prior_only == 0
+    with pytest.raises(ConnectomeError, match=r"mask of data of shape \(3,\) should be \(4,\)"):
+        replace(soft, data=np.ones(3, bool))
+
+
+def test_a_subject_has_the_data_of_any_session(soft):
+    p = np.full((4, 2), 0.5, np.float32)
+    data = np.zeros((2, 2, 4), bool)
+    data[0, 0, 0] = data[0, 1, 1] = data[1, 1, 2] = True
+    cohort = CohortParcellation(
+        soft.axis,
+        soft.networks,
+        ("a", "b"),
+        ("x", "y"),
+        population=p,
+        subject=np.stack([p, p]),
+        session=np.stack([[p, p], [np.full_like(p, np.nan), p]]),
+        data=data,
+    )
+    assert cohort.of_population().has_data.tolist() == [True, True, True, False]
+    assert cohort.of_subject("a").has_data.tolist() == [True, True, False, False]
+    assert cohort.of_session("b", "y").has_data.tolist() == [False, False, True, False]
+    np.testing.assert_array_equal(cohort.has_data, data)
+    assert cohort.of_session("b", "x").labels.tolist() == [0] * 4
+    with pytest.raises(ConnectomeError, match=r"mask of data of shape \(4,\)"):
+        replace(cohort, data=data[0, 0])

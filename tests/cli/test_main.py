@@ -114,3 +114,13 @@ def test_simulate_says_how_to_go_on(invoke, tmp_path):
     again = invoke("simulate", *given, "--output", tmp_path / "cohort")
     assert again.exit_code == 2
     assert "already holds a simulated cohort" in again.stderr
+
+
+def test_simulate_draws_from_the_model(invoke, tmp_path):
+    given = ("--difficulty", "easy", "--n-subjects", 1, "--n-sessions", 1, "--quiet")
+    result = invoke("simulate", *given, "--output", tmp_path / "cohort")
+    assert result.exit_code == 0
+    assert f"--subjects {tmp_path / 'cohort' / 'cohort.tsv'} --features maps" in result.stdout
+    refused = invoke("simulate", *given, "--n-frames", 4, "--output", tmp_path / "other")
+    assert refused.exit_code == 2
+    assert "--n-frames is of recordings, and --difficulty asks for maps." in refused.stderr

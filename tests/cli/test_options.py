@@ -21,6 +21,7 @@ from neuroparcel.pipeline import (
     InspectOptions,
     SelectOptions,
 )
+from neuroparcel.pipeline.families import FAMILIES
 
 from .conftest import Report
 
@@ -97,13 +98,14 @@ def test_fit_passes_its_options_on(invoke, asked):
 
 def test_infer_passes_its_options_on(invoke, asked):
     given = ("--model", "results/model", "--subjects", "new.tsv", "--output", "new")
-    result = invoke("infer", *given, "--new-population", "--evidence", "product")
+    result = invoke("infer", *given, "--new-population", "--refine", 50, "--evidence", "product")
     assert result.stdout == "the summary of infer\n"
     assert asked["infer"] == InferOptions(
         model=Path("results/model"),
         subjects=Path("new.tsv"),
         output=Path("new"),
         new_population=True,
+        refine=50,
         evidence="product",
     )
 
@@ -126,7 +128,13 @@ def test_select_passes_its_options_on(invoke, asked):
 def test_select_takes_the_options_of_a_fit_but_for_a_few():
     own, of_fit = ({p.name for p in command_of(name).params} for name in ("select", "fit"))
     assert own - of_fit == {"folds"}
-    assert of_fit - own == {"evidence", "time_budget", "resume"}
+    assert of_fit - own == {"evidence", "time_budget", "resume", "dead"}
+
+
+@pytest.mark.parametrize("name", ["fit", "select"])
+def test_every_family_is_offered(name):
+    (family,) = (p for p in command_of(name).params if p.name == "family")
+    assert set(family.type.choices) == set(FAMILIES)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Training in parallel under torchrun, two processes on the CPU."""
 
 import os
+import runpy
 import subprocess
 import sys
 
@@ -68,9 +69,20 @@ save_file(rough.state_dict(), f"{name}-rough.safetensors")
 """
 
 
-def run(folder, label, *launcher):
+def run_alone(folder, label, monkeypatch):
+    """In this process, which saves starting one."""
     script = folder / "train.py"
     script.write_text(SCRIPT)
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "argv", [str(script), str(folder), label])
+    runpy.run_path(str(script))
+
+
+def run_two(folder, label):
+    script = folder / "train.py"
+    script.write_text(SCRIPT)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     command = [sys.executable, *launcher, str(script), str(folder), label]
     environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
     environment["OMP_NUM_THREADS"] = "1"
@@ -84,10 +96,9 @@ def weights(folder, name):
     return load_file(folder / f"{name}.safetensors")
 
 
-def test_two_processes_hold_the_same_weights(tmp_path):
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    run(tmp_path, "two", *launcher)
-    run(tmp_path, "one")
+def test_two_processes_hold_the_same_weights(tmp_path, monkeypatch):
+    run_two(tmp_path, "two")
+    run_alone(tmp_path, "one", monkeypatch)
     first, second = (weights(tmp_path, f"two-{number}-adavi") for number in (0, 1))
     alone = weights(tmp_path, "one-0-adavi")
     assert all(torch.equal(first[name], second[name]) for name in first)

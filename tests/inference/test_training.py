@@ -159,7 +159,7 @@ def test_a_resumed_time_budget_goes_on_where_it_stopped(template, stream, tmp_pa
         train(family, template, stream, schedule, seed=0, limits=limits, progress=stop_late)
     started = time.monotonic()
     train(family, template, stream, schedule, seed=0, limits=limits, resume=True)
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 0.9  # a budget of its own takes 1
 
 
 def test_gaps_leave_one_member_of_each_group_and_the_latents(template):

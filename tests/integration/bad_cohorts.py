@@ -9,6 +9,7 @@ from .bad_inputs import PARTLY_DONE, Section
 
 regions = Section("Regions and targets")
 cohorts = Section("Recordings that do not go together")
+networks = Section("More networks than the data can carry")
 
 
 def fsaverage(at: Folder) -> None:
@@ -246,3 +247,56 @@ def _(at: Folder) -> list[str]:
 def _(at: Folder) -> list[str]:
     at.listed(at.maps("a.dscalar.nii", ("rest", "faces", "tools")))
     return at.fit("--features", "maps", "--detrend")
+
+
+def two_profiles(maps: np.ndarray) -> None:
+    """The front and the back of the region, without any noise; (map, vertex)."""
+    half = maps.shape[1] // 2
+    maps[:, :half], maps[:, half:] = maps[:, :1], maps[:, -1:]
+
+
+def two_halves(at: Folder) -> None:
+    """A table of two subjects whose maps know two networks."""
+    names = ("rest", "faces", "tools")
+    at.listed(*(at.maps(name, names, two_profiles) for name in ("a.dscalar.nii", "b.dscalar.nii")))
+
+
+@networks.case("more networks than vertices", names="340 networks")
+def _(at: Folder) -> list[str]:
+    two_halves(at)
+    return at.fit("--features", "maps", "--networks", "340")
+
+
+@networks.case("more networks than profiles that differ", names="5 networks")
+def _(at: Folder) -> list[str]:
+    two_halves(at)
+    return at.fit("--features", "maps", "--networks", "5")
+
+
+@networks.case("the same, of directions by coordinate ascent", names="5 networks")
+def _(at: Folder) -> list[str]:
+    two_halves(at)
+    how = ("--family", "reference", "--emission", "von-mises-fisher", "--label-prior", "vertex")
+    return at.fit("--features", "maps", "--networks", "5", *how)
+
+
+@networks.case("numbers of networks, all of them too large", names="6 networks")
+def _(at: Folder) -> list[str]:
+    two_halves(at)
+    return at.select("--features", "maps", "--networks", "6:7")
+
+
+@networks.case("one subject to choose a number of networks from", names="1 subject")
+def _(at: Folder) -> list[str]:
+    at.listed(at.maps("a.dscalar.nii", ("rest", "faces", "tools")))
+    return at.select("--features", "maps", "--networks", "2:4")
+
+
+@networks.case("maps that are equal at all vertices, to choose a number from")
+def _(at: Folder) -> list[str]:
+    def flatten(maps: np.ndarray) -> None:
+        maps[:] = maps[:, :1]
+
+    names = ("rest", "faces", "tools")
+    at.listed(*(at.maps(name, names, flatten) for name in ("a.dscalar.nii", "b.dscalar.nii")))
+    return at.select("--features", "maps", "--networks", "2:4")

@@ -70,6 +70,11 @@ class Folder:
         named = [] if subjects is None else ["--subjects", str(self / subjects)]
         return ["fit", *named, "--output", str(self / "results"), "--quiet", *map(str, more)]
 
+    def select(self, *more: str | Path) -> list[str]:
+        """``neuroparcel select`` of the table."""
+        named = ["--subjects", str(self / "cohort.tsv"), "--output", str(self / "results")]
+        return ["select", *named, "--quiet", *map(str, more)]
+
     def build(self, *more: str | Path) -> list[str]:
         """``neuroparcel connectome build`` of the table."""
         cohort = ["--subjects", str(self / "cohort.tsv"), "--output", str(self / "store")]
@@ -107,10 +112,10 @@ class Folder:
         write_dtseries(self / name, rows, _series(name, (len(rows), n_frames), change), step=tr)
         return name
 
-    def maps(self, name: str, names: Sequence[str]) -> str:
-        """Named maps of Broca's area."""
+    def maps(self, name: str, names: Sequence[str], change: Change | None = None) -> str:
+        """Named maps of Broca's area, (map, vertex); ``change`` edits them first."""
         axis = load_region("broca-left").axis
-        values = _series(name, (len(names), len(axis)), None)
+        values = _series(name, (len(names), len(axis)), change)
         write_dscalar(self / name, axis, dict(zip(names, values, strict=True)))
         return name
 

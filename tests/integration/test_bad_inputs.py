@@ -42,6 +42,7 @@ SECTIONS: tuple[Section, ...] = (
     bad_signals.cleaning,
     bad_cohorts.regions,
     bad_cohorts.cohorts,
+    bad_cohorts.networks,
     bad_stores.stores,
     bad_stores.machines,
     bad_lists.options,

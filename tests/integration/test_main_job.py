@@ -94,12 +94,6 @@ def test_the_run_is_recorded(fitted, options):
     assert all((options.output / name).is_file() for name in run["files"])
 
 
-def test_the_same_seed_gives_the_same_labels(fitted, options, tmp_path):
-    again = fit(replace(options, output=tmp_path / "again"))
-    np.testing.assert_array_equal(again.parcellation.subject, fitted.parcellation.subject)
-    np.testing.assert_array_equal(again.parcellation.population, fitted.parcellation.population)
-
-
 def test_a_finished_run_is_not_overwritten_unasked(fitted, options):
     before = snapshot(options.output)
     with pytest.raises(OutputError, match="holds a finished run"):
@@ -108,7 +102,8 @@ def test_a_finished_run_is_not_overwritten_unasked(fitted, options):
 
 
 def test_a_killed_run_resumes_to_the_same_labels(fitted, options, tmp_path, monkeypatch):
-    from neuroparcel.pipeline import fitting, outputs
+    """It was trained from the beginning, so the same seed gives the same labels too."""
+    from neuroparcel.pipeline import fitting, labelling
 
     every_step = partial(TrainingLimits, checkpoint_every=0.0)
     monkeypatch.setattr(fitting, "TrainingLimits", every_step)
@@ -118,7 +113,7 @@ def test_a_killed_run_resumes_to_the_same_labels(fitted, options, tmp_path, monk
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(outputs, "parcellate", kill)
+        patch.setattr(labelling, "parcellate", kill)
         with pytest.raises(KeyboardInterrupt):
             fit(interrupted)
     assert read_run(interrupted.output)["status"] == "running"
@@ -130,6 +125,7 @@ def test_a_killed_run_resumes_to_the_same_labels(fitted, options, tmp_path, monk
         fit(replace(interrupted, resume=True, seed=5))
     resumed = fit(replace(interrupted, resume=True))
     np.testing.assert_array_equal(resumed.parcellation.subject, fitted.parcellation.subject)
+    np.testing.assert_array_equal(resumed.parcellation.population, fitted.parcellation.population)
     assert not (interrupted.output / ".training.safetensors").exists()
 
 

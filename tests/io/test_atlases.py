@@ -14,7 +14,12 @@ from neuroparcel.io.registry import hcp_file, registry
 
 @pytest.mark.parametrize(
     ("name", "n_labels", "first"),
-    [("mmp", 360, "L_V1"), ("cole-anticevic", 12, "Visual1"), ("yeo17", 17, "VisCent")],
+    [
+        ("mmp", 360, "L_V1"),
+        ("cole-anticevic", 12, "Visual1"),
+        ("yeo17", 17, "VisCent"),
+        ("yeo7", 7, "Visual"),
+    ],
 )
 def test_atlases(name, n_labels, first):
     atlas = load_atlas(name)

@@ -85,17 +85,25 @@ AXES = {
 
 @pytest.fixture
 def make_cohort() -> Cohort:
-    """Two subjects, the second without its second session; the last row is dead in the first."""
+    """Two subjects, the second without session 2; the first has no data in the last row."""
 
     def make(axis: BrainAxis) -> CohortParcellation:
         rng = np.random.default_rng(3)
         session = rng.dirichlet(np.full(3, 0.3), size=(2, 2, len(axis))).astype(np.float32)
         subject = session.mean(axis=1)
         session[1, 1] = np.nan
-        subject[0, -1] = session[0, :, -1] = np.nan
-        population = np.nanmean(subject, axis=0)
+        data = np.isfinite(session).all(axis=-1)
+        data[0, :, -1] = False
+        population = np.where(data[:, 0, :, None], subject, np.nan)
         return CohortParcellation(
-            axis, NETWORKS, ("01", "02"), ("1", "2"), population, subject, session
+            axis,
+            NETWORKS,
+            ("01", "02"),
+            ("1", "2"),
+            np.nanmean(population, axis=0),
+            subject,
+            session,
+            data,
         )
 
     return make
@@ -122,6 +130,7 @@ def test_every_kind_comes_back(tmp_path, kind, make_cohort):
         assert getattr(again, name) == getattr(written, name)
     for name in ("population", "subject", "session"):
         np.testing.assert_array_equal(getattr(again, name), getattr(written, name))
+    np.testing.assert_array_equal(again.has_data, written.data)
     assert sorted(files) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
     maps = [path.name for path in files if "probseg" in path.name]
     assert all(f"{stem}seg-neuroparcel_probseg" in name for name in maps)
@@ -202,7 +211,13 @@ def test_volumes_are_what_nilearn_expects(tmp_path, make_cohort):
     entropy = load_img(tmp_path / f"{stem}_stat-entropy_boldmap.nii.gz").get_fdata()
     np.testing.assert_allclose(entropy[place], cohort.of_population().entropy)
     sidecar = json.loads((tmp_path / f"sub-01/func/sub-01_{stem}_probseg.json").read_text())
-    assert sidecar == {"Sources": ["/data/1/a.nii.gz"], "LabelMap": list(NETWORKS)}
+    assert sidecar == {
+        "Sources": ["/data/1/a.nii.gz"],
+        "PriorOnlyRows": 1,
+        "LabelMap": list(NETWORKS),
+    }
+    mask = load_img(tmp_path / f"sub-01/func/sub-01_{stem}_desc-data_mask.nii.gz").get_fdata()
+    assert mask[place].tolist() == [1.0] * (len(axis) - 1) + [0.0]
 
     signal = np.zeros((*SHAPE, 4), np.float32)
     signal[place] = cohort.of_population().labels[:, None] * np.arange(1, 5)
@@ -226,7 +241,8 @@ def test_tables_say_where_each_row_lies(tmp_path, make_cohort):
         rows = read_table(folder / f"{stem}seg-neuroparcel_{name}.tsv")
         assert [row["area"] for row in rows] == areas
         assert set(rows[0]) >= {"population", "sub-01", "sub-02"}
-        assert rows[-1]["sub-01"] == "n/a"
+        assert rows[-1]["sub-01"] in NETWORKS  # the prior's
+        assert [row["subjects_with_data"] for row in rows] == ["2"] * (len(axis) - 1) + ["1"]
         if kind == "nodes":
             assert [row["node"] for row in rows] == ["7", "0", "4", "8"]
             assert [row["name"] for row in rows] == list(axis.names)
@@ -254,11 +270,11 @@ def test_nodes_are_tables(tmp_path, make_cohort):
     assert not any("space-" in path.name or "den-" in path.name for path in files)
     rows = read_table(tmp_path / "sub-01/func/sub-01_seg-neuroparcel_probseg.tsv")
     soft = cohort.of_subject("01")
-    assert list(rows[0]) == ["index", "name", "label", *NETWORKS, "entropy"]
+    assert list(rows[0]) == ["index", "name", "label", "data", *NETWORKS, "entropy"]
     assert [row["index"] for row in rows] == ["7", "0", "4", "8"]
     assert rows[0]["label"] == NETWORKS[soft.labels[0] - 1]
     assert float(rows[0]["entropy"]) == pytest.approx(soft.entropy[0])
-    assert [rows[-1][name] for name in ("label", *NETWORKS, "entropy")] == ["n/a"] * 5
+    assert [row["data"] for row in rows] == ["1", "1", "1", "0"]
     colours = read_table(tmp_path / "seg-neuroparcel_dseg.tsv")
     assert [row["name"] for row in colours] == list(NETWORKS)
 
@@ -270,7 +286,7 @@ def test_damaged_tables_are_refused(tmp_path, make_cohort):
     for damaged, message in (
         (text.replace("Network 2", "Network B"), "not a table of probabilities"),
         (text.replace("parcel 4", "parcel 5"), "has other nodes than the region"),
-        (text.replace("entropy\n", "entropy\n1\t2\n"), "has 7 columns, but not in line 2"),
+        (text.replace("entropy\n", "entropy\n1\t2\n"), "has 8 columns, but not in line 2"),
         ("", "is not a table"),
     ):
         path.write_text(damaged)

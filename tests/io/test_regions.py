@@ -96,6 +96,42 @@ def test_only_surfaces_of_the_cortex_are_cortex():
     mixed.rows_of(region.axis)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_hemisphere_by_its_name(side):
+    structure = f"CORTEX_{side.upper()}"
+    region = load_region(f"cortex-{side}")
+    assert region.axis == load_cortex_axis().restrict(load_cortex_axis().rows_in(structure))
+    assert {label[0] for label in region.labels} == {side[0].upper()}
+    assert len(region.labels) == 180
+    other = load_region(f"cortex-{side}", FSAVERAGE5)
+    assert other.axis == FSAVERAGE5.restrict(FSAVERAGE5.rows_in(structure))
+    assert other.labels == (f"cortex-{side}",)
+
+
+# Voxels.
+
+
+GRAYORDINATES = BrainAxis(
+    "fsLR",
+    ["CORTEX_LEFT", "THALAMUS_LEFT", "CEREBELLUM_LEFT", "THALAMUS_LEFT", "CEREBELLUM_RIGHT"],
+    [3, -1, -1, -1, -1],
+    [[-1] * 3, [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1]],
+    {"CORTEX_LEFT": 32492},
+    np.eye(4),
+    (1, 2, 2),
+)
+
+
+def test_voxels_are_all_or_those_of_some_structures():
+    every = load_region("voxels", GRAYORDINATES)
+    assert GRAYORDINATES.rows_of(every.axis).tolist() == [1, 2, 3, 4]
+    assert every.labels == ("THALAMUS_LEFT", "CEREBELLUM_LEFT", "CEREBELLUM_RIGHT")
+    some = load_region("voxels:CEREBELLUM_RIGHT,CEREBELLUM_LEFT", GRAYORDINATES)
+    assert GRAYORDINATES.rows_of(some.axis).tolist() == [2, 4]
+    assert some.label_of_vertex.tolist() == ["CEREBELLUM_LEFT", "CEREBELLUM_RIGHT"]
+    assert load_region("voxels", VOLUME).axis == VOLUME
+
+
 # Nodes.
 
 
@@ -141,6 +177,8 @@ def test_a_label_volume_is_a_region_of_voxels(tmp_path):
     [
         ("broca-lfet", "Unknown region 'broca-lfet'. Did you mean broca-left"),
         ("cortx", "Unknown region 'cortx'. Did you mean cortex"),
+        ("cortex-rigt", "Unknown region 'cortex-rigt'. Did you mean cortex-right"),
+        ("voxel", "Unknown region 'voxel'. Did you mean voxels"),
         ("L_44,L45", "no label 'L45'. Did you mean L_45"),
         ("44", "no label '44'. Did you mean"),
         ("L_44,L_44", "names the label L_44 more than once"),
@@ -162,6 +200,10 @@ def test_bad_regions(spec, message):
         ("broca-left", NODES, "on 3 nodes", "--roi nodes"),
         ("cortex", VOLUME, "no cortical surface: they are on a volume", "--roi a label file"),
         ("cortex", NODES, "no cortical surface: they are on 3 nodes", "--roi nodes"),
+        ("cortex-right", GRAYORDINATES, "no cortical surface of the right hemi", "a label file"),
+        ("voxels", FSAVERAGE5, "have no voxels: they are on fsaverage", "--roi cortex"),
+        ("voxels", NODES, "have no voxels: they are on 3 nodes", "--roi nodes"),
+        ("voxels:PUTAMEN_LEFT", GRAYORDINATES, "no voxels of 'PUTAMEN_LEFT'", "THALAMUS_LEFT, "),
         ("nodes", FSAVERAGE5, "have no nodes: they are on fsaverage", "--roi cortex"),
         ("nodes:Amy", NODES, "There is no node 'Amy'", "called Put and so on"),
         ("nodes:Put,Put", NODES, "names the node 'Put' twice", "Name each node once"),

@@ -10,12 +10,12 @@ import pytest
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import CohortParcellation
-from neuroparcel.errors import FileFormatError, OutputError, SpaceError
+from neuroparcel.errors import ConnectomeError, FileFormatError, OutputError, SpaceError
 from neuroparcel.io.formats.cifti import read_cifti
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.io.regions import load_region
+from neuroparcel.io.writers import open_parcellations, read_parcellations, write_parcellations
 from neuroparcel.io.writers import parcellations as writers
-from neuroparcel.io.writers import read_parcellations, write_parcellations
 
 TOY = "space-unknown_den-0k_seg-neuroparcel"
 
@@ -95,14 +95,17 @@ def test_table_of_labels_has_a_row_for_each_vertex(tmp_path, written, parcellati
     with (tmp_path / f"{TOY}_vertices.tsv").open(newline="") as stream:
         table = list(csv.DictReader(stream, delimiter="\t"))
     assert len(table) == 10
-    columns = ["hemisphere", "vertex", "area", "population", "sub-100307", "sub-02", "sub-s3"]
-    assert list(table[0]) == columns
+    assert list(table[0]) == [
+        *("hemisphere", "vertex", "area", "subjects_with_data"),
+        *("population", "sub-100307", "sub-02", "sub-s3"),
+    ]
     assert [int(row["vertex"]) for row in table] == parcellation.axis.vertex.tolist()
     assert table[0]["area"] == "front"
     labels = parcellation.of_subject("100307").labels
     names = ["n/a", "network 1", "network 2"]
     assert [row["sub-100307"] for row in table] == [names[label] for label in labels]
     assert table[4]["population"] == "n/a"
+    assert [row["subjects_with_data"] for row in table] == ["3"] * 4 + ["0"] + ["3"] * 5
 
 
 def test_descriptions(tmp_path, written):
@@ -111,7 +114,7 @@ def test_descriptions(tmp_path, written):
     assert description["GeneratedBy"][0]["Name"] == "neuroparcel"
     assert description["SourceDatasets"] == [{"URL": "file:///data"}]
     sidecar = json.loads((tmp_path / "sub-02" / "func" / f"sub-02_{TOY}_dseg.json").read_text())
-    assert sidecar == {"Sources": ["/data/2/c.nii"]}
+    assert sidecar == {"Sources": ["/data/2/c.nii"], "PriorOnlyRows": 0}
     with (tmp_path / f"{TOY}_dseg.tsv").open(newline="") as stream:
         table = list(csv.DictReader(stream, delimiter="\t"))
     assert table[0] == {"index": "1", "name": "network 1", "color": "#0072b2"}
@@ -126,7 +129,7 @@ def test_a_cortical_region_gets_its_usual_names(tmp_path):
     assert int((read_cifti(path).read() > 0).sum()) == 339
 
 
-def test_progress_counts_the_parcellations(tmp_path, parcellation, toy_axis):
+def test_progress_counts_the_subjects(tmp_path, parcellation, toy_axis):
     seen: list[tuple[int, int]] = []
     write_parcellations(
         tmp_path,
@@ -135,7 +138,67 @@ def test_progress_counts_the_parcellations(tmp_path, parcellation, toy_axis):
         sources={},
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert seen == [(n, 9) for n in range(1, 10)]  # population, 3 subjects, 5 sessions
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_rows_without_data_hold_the_prior_and_are_marked(tmp_path, parcellation, toy_axis):
+    """Row 0 has data in nobody, row 1 in one session of one subject; no row is empty."""
+    known = np.random.default_rng(1).dirichlet([1, 1], size=(3, 2, 10)).astype(np.float32)
+    known[1, 1] = np.nan  # the session is missing
+    data = np.isfinite(known).all(axis=-1)
+    data[:, :, :2] = False
+    data[0, 1, 1] = True
+    marked = replace(
+        parcellation,
+        subject=np.nanmean(known, axis=1),
+        population=np.nanmean(known, axis=(0, 1)),
+        session=known,
+        data=data,
+    )
+    files = write_parcellations(tmp_path, marked, full_axis=toy_axis, sources={})
+    again = read_parcellations(tmp_path)
+    np.testing.assert_array_equal(again.session, known)
+    np.testing.assert_array_equal(again.has_data, data)
+    assert again.of_population().has_data.tolist() == [False] + [True] * 9
+    assert again.of_subject("100307").has_data.tolist() == [False] + [True] * 9
+    assert again.of_subject("sub-02").n_prior_only == 2
+
+    rows = toy_axis.rows_of(marked.axis)
+    mask = read_cifti(tmp_path / f"sub-02/func/sub-02_{TOY}_desc-data_mask.dscalar.nii")
+    assert mask.names == ("data",)
+    values = mask.read()[:, 0]
+    assert values[rows].tolist() == [0, 0] + [1] * 8
+    assert np.isnan(np.delete(values, rows)).all()
+    labels = read_cifti(tmp_path / f"sub-02/func/sub-02_{TOY}_dseg.dlabel.nii").read()[:, 0]
+    assert (labels[rows] > 0).all()
+    sidecar = json.loads((tmp_path / f"sub-02/func/sub-02_{TOY}_desc-data_mask.json").read_text())
+    assert sidecar["PriorOnlyRows"] == 2
+    assert "0: it has none, and its probabilities are the prior's" in sidecar["Description"]
+    masks = [path for path in files if path.name.endswith("desc-data_mask.dscalar.nii")]
+    assert len(masks) == 9  # population, 3 subjects, 5 sessions
+    with (tmp_path / f"{TOY}_vertices.tsv").open(newline="") as stream:
+        counts = [row["subjects_with_data"] for row in csv.DictReader(stream, delimiter="\t")]
+    assert counts == ["0", "1"] + ["3"] * 8
+
+
+def test_maps_are_read_when_they_are_asked_for(tmp_path, written, parcellation):
+    stored = open_parcellations(tmp_path)
+    for name in ("axis", "networks", "subjects", "sessions", "n_networks"):
+        assert getattr(stored, name) == getattr(parcellation, name)
+    (tmp_path / f"sub-02/func/sub-02_{TOY}_probseg.dscalar.nii").unlink()
+    for mine, theirs in (
+        (stored.of_population(), parcellation.of_population()),
+        (stored.of_subject("s_3"), parcellation.of_subject("s_3")),
+        (stored.of_session("sub-02", "REST1"), parcellation.of_session("sub-02", "REST1")),
+        (stored.of_session("sub-02", "ses-2"), parcellation.of_session("sub-02", "ses-2")),
+    ):
+        np.testing.assert_array_equal(mine.probabilities, theirs.probabilities)
+    with pytest.raises(FileFormatError, match=r"sub-02_.*_probseg\.dscalar\.nii"):
+        stored.of_subject("sub-02")
+    with pytest.raises(ConnectomeError, match="no subject 'nobody'"):
+        stored.of_subject("nobody")
+    with pytest.raises(ConnectomeError, match="no session 'REST9'"):
+        stored.of_session("s_3", "REST9")
 
 
 def test_an_interrupted_run_cannot_be_read(tmp_path, written, parcellation, toy_axis, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from neuroparcel.brain.model_cohort import ModelSettings
 from neuroparcel.distributions.von_mises_fisher import concentration_of, sample_around
 from neuroparcel.errors import CheckpointError, DataError, OptionError
 from neuroparcel.families.mean_field import MeanField
@@ -17,11 +18,13 @@ from neuroparcel.inference.variational import fit
 from neuroparcel.models.choices import EMISSIONS, KAPPAS, LEVELS
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.models.mshbm_reference import _Ascent, fit_reference
+from neuroparcel.models.mshbm_simulation import draw_model_cohort, model_of
 from neuroparcel.models.mshbm_start import Moments, estimate_moments
 from neuroparcel.models.reference_emissions import emission_of
-from neuroparcel.models.reference_labels import Cells, LabelEvidence
-from neuroparcel.models.reference_networks import Tree
+from neuroparcel.models.reference_labels import Cells, LabelEvidence, missing_information
+from neuroparcel.models.reference_networks import Gaussian, Tree
 from neuroparcel.models.reference_posterior import ReferencePosterior
+from neuroparcel.models.reference_scales import Concentration, TruncatedInverseGamma
 from neuroparcel.nets.free_factors import LinkNormal
 
 VMF = "von-mises-fisher"
@@ -230,6 +233,107 @@ def test_the_engine_s_mean_field_agrees():
         if name != "log_kappa":  # whose deviation is still falling, from a start 25 times as wide
             ratio = (drawn[name].std(0) / sd).log().mean().exp()
             assert float(ratio) == pytest.approx(1, abs=0.2), name
+
+
+def known_kappa(emission, bounds):
+    """A kappa that is certain, and the concentration or 1 / kappa^2 that it is."""
+    if emission == VMF:
+        return Concentration(torch.tensor(30.0).double().log(), torch.tensor(1e-9), bounds), 30.0
+    many = torch.tensor(1e9).double()
+    return TruncatedInverseGamma(many, many * 0.4**2, bounds), 0.4**-2
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_what_labels_hide_is_the_difference_to_the_observed_information(emission):
+    """Complete less missing is minus the Hessian of log sum_k p_k^w, in the mean over axes."""
+    n_components, weight = 4, 0.7
+    model = MSHBM(long_covariance(n_components), 3, emission=emission)
+    *_, session, _, data = simulated(model, (1, 1, 25))
+    middle = 0.5 * (session[0, 0] + session[0, 0].roll(1, 0))[torch.arange(25) % 3]
+    values = middle + 0.1 * data.values
+    values = normalize(values, dim=-1) if emission == VMF else values
+    data = Observation(values, data.mask)
+    log_prior = torch.randn(25, 3, generator=torch.Generator().manual_seed(2)).double()
+    cells = Cells.of(model, data, LabelEvidence(weight, log_prior))
+    tree = Tree.of(model, cells.present)
+    kappa, closeness = known_kappa(emission, model.log_kappa_range)
+    vectors = session[0, 0] @ tree.axes
+    networks = Gaussian(vectors[None, None], torch.zeros(1, 1, 3, n_components).double())
+    weights = torch.ones(3).double()
+    found = missing_information(cells, tree, emission_of(model), networks, kappa, weights)[0, 0]
+
+    def density(networks):
+        if emission == VMF:
+            return closeness * data.values[0, 0, 0] @ normalize(networks, dim=-1).T
+        apart = data.values[0, 0, 0].unsqueeze(1) - networks
+        return -0.5 * closeness * apart.square().sum(-1)
+
+    def height(networks):
+        return torch.logsumexp(weight * density(networks) + log_prior, -1).sum()
+
+    own = session[0, 0]
+    observed = -torch.autograd.functional.hessian(height, own).diagonal(dim1=1, dim2=3)
+    labels = torch.softmax(weight * density(own) + log_prior, -1)
+    each = torch.autograd.functional.hessian(
+        lambda networks: -(weight * labels * density(networks)).sum(), own
+    )
+    complete = each.diagonal(dim1=1, dim2=3)
+    expected = (complete - observed).mean(-1)
+    assert float(expected.abs().max()) > 1
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_sessions_are_covered_although_labels_are_uncertain(emission):
+    """Nine labels in ten are right; a mean field that takes them for known covers too little."""
+    settings = ModelSettings("realistic", emission, 8, 2, 7, 14, seed=1)
+    cohort = draw_model_cohort(settings, 1_000)
+    model, truth = model_of(settings), torch.tensor(cohort.networks["session"])
+    data = Observation.complete(torch.tensor(cohort.coordinates).double().unsqueeze(0))
+    start = estimate_moments(data, torch.tensor(cohort.networks["population"]), model)
+    posterior = fit_reference(model, data, start)
+    factor = posterior.factors.networks["session"]
+    drawn = posterior.sample(400)["session_networks"]
+    with seeded(0):
+        noise = torch.randn(400, *factor.mean.shape).double()
+    plain = (factor.mean + factor.variance.sqrt() * noise) @ posterior.tree.axes.T
+    if emission == VMF:
+        drawn, plain, truth = (normalize(value, dim=-1) for value in (drawn, plain, truth))
+    covered = []
+    for draws in (drawn, plain):
+        share = (draws < truth).double().mean(0)
+        covered.append(float(((share > 0.05) & (share < 0.95)).double().mean()))
+    # 112 networks of 14 coordinates, if independent: a standard error of 0.008.
+    assert 0.86 < covered[0] < 0.94
+    assert covered[1] < covered[0] - 0.03
+
+
+def test_variances_are_those_of_the_draws():
+    model = MSHBM(long_covariance(4), 3)
+    networks, *_, data = simulated(model, (3, 2, 40))
+    posterior = fit_reference(model, data, moments_at(model, networks))
+    drawn = posterior.sample(4_000)["session_networks"] @ posterior.tree.axes
+    ratio = drawn.var(0) / posterior.variance("session")
+    # 4,000 draws: a standard error of 2.2 % of a variance, and 72 of them.
+    torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=0, atol=0.1)
+    alone = fit_reference(
+        MSHBM(long_covariance(4), 3, levels="population"), data, moments_at(model, networks)
+    )
+    drawn = alone.sample(4_000)["population_networks"] @ alone.tree.axes
+    ratio = drawn.var(0) / alone.variance("population")
+    torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("emission", EMISSIONS)
+def test_where_all_is_kept_one_pass_tells_the_labels(emission):
+    model = MSHBM(torch.eye(4).double(), 3, levels="population", emission=emission)
+    networks, *_, data = simulated(model, (4, 2, 60))
+    trained = fit_reference(model, data, moments_at(model, networks))
+    new = Observation(data.values[:, :1], data.mask[:, :1])
+    found = fit_reference(model, new, trained, keep_population=trained)
+    assert len(found.elbo) == 1
+    assert found.converged
+    torch.testing.assert_close(found.responsibilities(0, 1), trained.responsibilities(0, 1))
 
 
 @pytest.mark.parametrize("emission", EMISSIONS)

@@ -4,24 +4,41 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.inference.stages import TrainingHistory
-from neuroparcel.parcellation.agreement import area_agreement, session_agreement
+from neuroparcel.parcellation.agreement import adjusted_rand, area_agreement, session_agreement
 from neuroparcel.parcellation.heldout import HeldOutDensity
 from neuroparcel.parcellation.observations import anchor_warnings
-from neuroparcel.parcellation.verdict import judge
+from neuroparcel.parcellation.verdict import NetworkUse, judge
 
 BETTER, WORSE = HeldOutDensity(-1.0, -2.0, -0.5), HeldOutDensity(-2.0, -1.0, -0.5)
 
 
-def parcellation(subject):
+def use_of(subject, data=None):
+    """Subjects one after the other."""
+    use = NetworkUse()
+    found = parcellation(subject, data)
+    for name in found.subjects:
+        use.add(found.of_subject(name))
+    return use
+
+
+def parcellation(subject, data=None):
     axis = BrainAxis.from_vertices(
         "fsLR", {"CORTEX_LEFT": range(subject.shape[1])}, {"CORTEX_LEFT": 99}
     )
     return CohortParcellation(
-        axis, ("Network1", "Network2"), ("a", "b"), ("1",), subject[0], subject, subject[:, None]
+        axis,
+        ("Network1", "Network2"),
+        ("a", "b"),
+        ("1",),
+        subject[0],
+        subject,
+        subject[:, None],
+        data,
     )
 
 
@@ -41,7 +58,7 @@ def history(losses, steps_between=40):
 def even():
     halves = np.full((2, 6, 2), 0.4, np.float32)
     halves[:, :3, 0] = halves[:, 3:, 1] = 0.6
-    return parcellation(halves)
+    return use_of(halves)
 
 
 def test_a_flat_loss_has_converged(even):
@@ -72,15 +89,25 @@ def test_a_loss_that_fell_until_the_rate_did_has_not_converged(even):
 def test_a_network_that_wins_no_vertex_is_dead():
     weak = np.full((2, 6, 2), 0.3, np.float32)
     weak[..., 0] = 0.7
-    assert judge(None, parcellation(weak), BETTER).dead_networks == ("Network2",)
+    assert judge(None, use_of(weak), BETTER).dead_networks == ("Network2",)
 
 
 def test_a_network_without_vertices_is_dead():
     lopsided = np.zeros((2, 6, 2), np.float32)
     lopsided[..., 0] = 1
-    verdict = judge(None, parcellation(lopsided), BETTER)
+    verdict = judge(None, use_of(lopsided), BETTER)
     assert verdict.dead_networks == ("Network2",)
     assert not verdict.good
+
+
+def test_the_prior_does_not_keep_a_network_alive():
+    """Network 2 wins the vertices that have no data in either subject."""
+    halves = np.full((2, 6, 2), 0.4, np.float32)
+    halves[:, :3, 0] = halves[:, 3:, 1] = 0.6
+    data = np.zeros((2, 1, 6), bool)
+    data[..., :3] = True
+    assert use_of(halves).dead == ()
+    assert use_of(halves, data).dead == ("Network2",)
 
 
 def test_worse_than_kmeans_is_said(even):
@@ -108,6 +135,24 @@ def test_agreement_leaves_out_missing_sessions():
     labels = np.stack([np.stack([one, one]), np.stack([one, 0 * one])])
     assert session_agreement(labels) == {"within_subject": 1.0, "between_subjects": 1.0}
     assert session_agreement(labels[:, :1]) == {}
+
+
+def test_subjects_of_large_cohorts_are_compared_with_the_next_ones():
+    """Every other subject is alike: 8 of the next 16; all pairs would give 14 of 29."""
+    one, other = np.array([1, 1, 2, 2]), np.array([1, 2, 1, 2])
+    labels = np.stack([np.stack([one, one] if n % 2 else [other, other]) for n in range(30)])
+    unlike = adjusted_rand(one, other)
+    assert session_agreement(labels)["between_subjects"] == pytest.approx((1 + unlike) / 2)
+
+
+@pytest.mark.parametrize("n_networks", [1, 2, 9])
+def test_the_adjusted_rand_index_is_that_of_scikit_learn(n_networks):
+    rng = np.random.default_rng(n_networks)
+    first, second = rng.integers(0, n_networks + 1, (2, 300), dtype=np.int16)
+    both = (first > 0) & (second > 0)
+    expected = adjusted_rand_score(first[both], second[both])
+    assert adjusted_rand(first, second) == pytest.approx(expected, abs=1e-12)
+    assert adjusted_rand(first, 0 * first) is None
 
 
 def test_agreement_with_areas_needs_two():

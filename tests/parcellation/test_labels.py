@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import OptionError
 from neuroparcel.families.base import ConditionedFamily, Draws
 from neuroparcel.graph import Observation, analyse
 from neuroparcel.inference.posterior import Posterior
 from neuroparcel.models.mshbm import MSHBM
-from neuroparcel.parcellation.labels import soft_labels
+from neuroparcel.parcellation.label_model import LabelModel
+from neuroparcel.parcellation.labels import parcellate, soft_labels
 from neuroparcel.parcellation.networks import DrawnNetworks
 
 KAPPA, WEIGHTS = 0.7, torch.tensor([0.3, 0.7])
@@ -89,6 +91,43 @@ def test_the_product_multiplies_the_evidence_of_sessions(posterior, data, networ
     expected = torch.softmax(joint, -1).numpy()
     np.testing.assert_allclose(subject[:, :5], expected[:, :5], atol=1e-5)
     assert np.isnan(subject[:, 5]).all()
+
+
+AXIS = BrainAxis.from_vertices("fsLR", {"CORTEX_LEFT": range(6)}, {"CORTEX_LEFT": 6})
+NAMES = (("a", "b", "c"), ("1", "2"))
+PRIOR = torch.tensor([0.2, 0.8]).expand(6, 2)
+
+
+@pytest.mark.parametrize("evidence", ["mean", "product"])
+@pytest.mark.parametrize("labels", [None, LabelModel(PRIOR)], ids=["global", "vertex"])
+def test_without_data_there_is_the_prior_and_a_mark(posterior, data, labels, evidence):
+    found = parcellate(posterior, MODEL, AXIS, *NAMES, labels, evidence=evidence)
+    prior = (WEIGHTS if labels is None else PRIOR[0]).numpy()
+    mask = data.mask[0].numpy()
+    np.testing.assert_array_equal(found.has_data, mask)
+    np.testing.assert_allclose(found.session[0, 0, 2], prior, atol=1e-6)  # dead in one session
+    np.testing.assert_allclose(found.session[0, :, 5], [prior, prior], atol=1e-6)
+    assert np.isnan(found.session[1, 1]).all()  # the session is missing
+    np.testing.assert_allclose(found.subject[:, 5], [prior] * 3, atol=1e-6)
+    np.testing.assert_allclose(found.population[5], prior, atol=1e-6)
+    assert found.of_population().has_data.tolist() == [True] * 5 + [False]
+    assert found.of_subject("a").has_data.tolist() == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize("labels", [None, LabelModel(PRIOR)], ids=["global", "vertex"])
+def test_the_prior_does_not_count_where_there_are_data(posterior, data, labels):
+    """With data the maps are those that are judged, which know nothing of filling."""
+    found = parcellate(posterior, MODEL, AXIS, *NAMES, labels)
+    judged = soft_labels(posterior, MODEL, labels)
+    mask = data.mask[0].numpy()
+    for level, (mine, theirs) in {
+        (0, 1): (found.population, judged[0]),
+        (1,): (found.subject, judged[1]),
+        (): (found.session, judged[2]),
+    }.items():
+        there = mask.any(level) if level else mask
+        np.testing.assert_array_equal(mine[there], theirs[there])
+        assert np.isnan(theirs[~there]).all()
 
 
 def test_an_unknown_evidence_is_refused(posterior):

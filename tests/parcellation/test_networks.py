@@ -7,7 +7,9 @@ from itertools import combinations, product
 import pytest
 import torch
 
+from neuroparcel.errors import OptionError
 from neuroparcel.graph import Observation, analyse
+from neuroparcel.inference.posterior import AmortizedPosterior
 from neuroparcel.models.choices import EMISSIONS, KAPPAS, LEVELS
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.models.mshbm_reference import fit_reference
@@ -15,11 +17,13 @@ from neuroparcel.models.mshbm_start import estimate_moments
 from neuroparcel.parcellation.label_model import LabelModel
 from neuroparcel.parcellation.labels import soft_labels
 from neuroparcel.parcellation.networks import (
+    AmortizedNetworks,
     ClosedNetworks,
     DrawnNetworks,
     ReferenceNetworks,
     top_networks,
 )
+from neuroparcel.parcellation.training import network_model, start
 
 SIZES, N_NETWORKS, N_COMPONENTS = (3, 2, 30), 3, 4
 SUBSETS = [levels for n in (1, 2, 3) for levels in combinations(LEVELS, n)]
@@ -157,6 +161,44 @@ def test_new_subjects_meet_the_labels_that_trained_the_reference():
     torch.testing.assert_close(kept, posterior.mean("population_networks"))
     own = ReferenceNetworks.with_labels(posterior, None)(one, new_population=True).posterior
     assert not torch.equal(own.mean("population_networks"), kept)
+
+
+@cache
+def amortized(levels=LEVELS):
+    """Untrained, but for the start: far from the posterior."""
+    data, means = cohort()
+    torch.manual_seed(3)
+    model = network_model(data, make_model(levels), means)
+    start(model)
+    posterior = AmortizedPosterior(model.template, model.family.eval())
+    return AmortizedNetworks(posterior, posterior(data).encodings[-1])
+
+
+def test_refined_networks_of_new_subjects_keep_the_population():
+    networks, (data, _) = amortized(), cohort()
+    new = Observation(data.values[:, 1:], data.mask[:, 1:])
+    plain, refined = networks(new), networks.refined(30, seed=1)(new)
+    assert plain.refinement is None
+    assert refined.refinement.gain > 0
+    assert refined.refinement.n_members == refined.refinement.n_improved == 2
+    before, after = plain.sample(8), refined.sample(8)
+    for site in ("population_networks", "log_epsilon", "log_sigma", "log_kappa", "mixture_weights"):
+        assert torch.equal(before[site], after[site]), site
+    for site in ("subject_networks", "session_networks"):
+        assert not torch.equal(before[site], after[site]), site
+    same = networks.refined(0)(new).sample(8)
+    assert all(torch.equal(same[site], value) for site, value in before.items())
+
+
+def test_the_reference_is_not_refined():
+    with pytest.raises(OptionError, match=r"--refine is for amortized networks.*reference"):
+        ReferenceNetworks.with_labels(fitted(), None).refined(10)
+    assert ClosedNetworks(fitted()).refinement is None
+
+
+def test_networks_of_the_population_alone_are_not_refined():
+    with pytest.raises(OptionError, match="--refine moves networks of subjects and sessions"):
+        amortized(("population",)).refined(10)
 
 
 @pytest.mark.parametrize("evidence", ["mean", "product"])

@@ -110,8 +110,8 @@ def test_a_recipe_of_another_length_is_refused():
 def test_models_of_another_format_are_refused(tmp_path):
     config, *_ = make_model(maps(NODES)).save(tmp_path)
     text = config.read_text()
-    config.write_text(text.replace('"format": 4', '"format": 2'))
-    with pytest.raises(CheckpointError, match=r"has the format 2; this version reads 4"):
+    config.write_text(text.replace('"format": 5', '"format": 2'))
+    with pytest.raises(CheckpointError, match=r"has the format 2; this version reads 5"):
         load_model(tmp_path)
     config.write_text(text[:50])
     with pytest.raises(CheckpointError, match="is damaged"):

@@ -103,7 +103,7 @@ def test_two_subjects_are_held_out_in_turn():
 
 @pytest.mark.slow
 def test_networks_are_trained_if_asked_for():
-    given = options_of(networks="2:3", family="adavi", steps=12)
+    given = options_of(networks="2:3", family="adavi", steps=4)
     selection = score_numbers(cohort_of(2, (2, 2)), given)
     assert np.isfinite(selection.curve("density").mean).all()
 
@@ -126,10 +126,10 @@ def fail_for(monkeypatch, error: Exception, *numbers: int) -> None:
     """Learning raises for these numbers of networks."""
     learn = selecting.learn
 
-    def failing(cohort, options):
+    def failing(cohort, options, **given):
         if options.networks in numbers:
             raise error
-        return learn(cohort, options)
+        return learn(cohort, options, **given)
 
     monkeypatch.setattr(selecting, "learn", failing)
 

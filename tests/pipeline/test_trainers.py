@@ -14,15 +14,17 @@ from neuroparcel.brain.features import Features
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import OptionError
 from neuroparcel.graph import Observation
-from neuroparcel.inference.stages import staged_schedule
+from neuroparcel.inference.data import Fixed
+from neuroparcel.inference.trainer import TrainingLimits
 from neuroparcel.io.neighbours import load_neighbours
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.parcellation.agreement import single_session_labels
 from neuroparcel.pipeline.devices import device_for
+from neuroparcel.pipeline.families import FAMILIES
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.saved_model import SavedModel, load_model
-from neuroparcel.pipeline.trainers import Start, train_adavi, train_reference
+from neuroparcel.pipeline.trainers import Start, train_mean_field, train_reference
 
 from .test_saved_model import make_region
 
@@ -38,8 +40,8 @@ SQUARE = BrainAxis(
     (SIDE, SIDE, 1),
 )
 ANCHORS = 2 * torch.eye(N_NETWORKS, N_COMPONENTS)
-TRAIN = {"adavi": train_adavi, "reference": train_reference}
-every_family = pytest.mark.parametrize("family", TRAIN)
+STEPS = {"adavi": 6, "mean-field": 30, "reference": None}
+every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 def options(family, **more):
@@ -67,8 +69,8 @@ def start(n_subjects=4, seed=0):
 
 @cache
 def trained(family, label_prior="vertex", smoothness="0.5"):
-    given = options(family, label_prior=label_prior, smoothness=smoothness)
-    return TRAIN[family](start(), staged_schedule().scaled(6), given)
+    given = options(family, label_prior=label_prior, smoothness=smoothness, steps=STEPS[family])
+    return FAMILIES[family].train(start(), given)
 
 
 def labels_of(model, cohort):
@@ -83,7 +85,7 @@ def test_a_label_model_is_learnt_where_one_is_asked_for(family):
     assert found.labels.smoothness == 0.5
     assert found.labels.prior.shape == (N_VERTICES, N_NETWORKS)
     assert 0.3 < found.learning.effective_share <= 1
-    assert (found.history is None) == (family == "reference")
+    assert (found.history is None) == (STEPS[family] is None)
     paper = trained(family, "global", "0")
     assert (paper.labels, paper.learning, paper.notes) == (None, None, ())
 
@@ -101,9 +103,37 @@ def test_the_reference_is_trained_with_its_labels():
 
 def test_the_same_seed_trains_the_same_labels():
     given = options("reference", label_prior="vertex", smoothness="0.5")
-    again = train_reference(start(), staged_schedule(), given)
+    again = train_reference(start(), given)
     torch.testing.assert_close(again.labels.prior, trained("reference").labels.prior)
     assert again.labels.settings() == trained("reference").labels.settings()
+
+
+def test_mean_field_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
+    """To the factors of an unbroken run; its checkpoint holds all that there is."""
+    given = options("mean-field", steps=12)
+    limits = TrainingLimits(None, tmp_path / "training.safetensors", checkpoint_every=0.0)
+    whole = train_mean_field(start(), given).networks.family.state_dict()
+    draw, left = Fixed.draw, iter(range(5))
+
+    def interrupted(self):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return draw(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fixed, "draw", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_mean_field(start(), given, limits)
+    resumed = train_mean_field(start(), given, limits, resume=True)
+    assert len(resumed.history.loss) == 12
+    for name, weight in resumed.networks.family.state_dict().items():
+        torch.testing.assert_close(weight, whole[name], rtol=0, atol=0)
+
+
+def test_mean_field_can_be_given_a_time():
+    found = train_mean_field(start(), options("mean-field", time_budget=0.3), TrainingLimits(0.3))
+    assert 1 <= len(found.history.loss) < 400
+    assert found.networks.n_steps == 400  # of new subjects, whose time is not bounded
 
 
 def test_a_short_cohort_is_noted():
@@ -114,7 +144,7 @@ def test_a_short_cohort_is_noted():
         strength=one.strength[:1],
     )
     given = options("reference", label_prior="vertex")
-    found = train_reference(short, staged_schedule(), given)
+    found = train_reference(short, given)
     assert any("one subject" in note for note in found.notes)
     assert found.labels.evidence_weight == found.learning.effective_share
 
@@ -124,6 +154,8 @@ def test_a_short_cohort_is_noted():
     [
         ("adavi", "global", "0"),
         ("adavi", "vertex", "0.5"),
+        ("mean-field", "global", "0"),
+        ("mean-field", "vertex", "0.5"),
         ("reference", "global", "0"),
         ("reference", "vertex", "0"),
         ("reference", "vertex", "0.5"),

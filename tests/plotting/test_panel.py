@@ -84,3 +84,13 @@ def test_the_overview_shows_population_and_subjects(cortex, pixels_of):
     assert not {"s2", "network border"} & texts
     assert "3 networks: population and subjects (the first 2 of 3)" in texts
     pixels_of(figure)
+
+
+def test_long_names_stay_on_the_page(cortex):
+    names = ("a", "b", "a network of many words")
+    figure = draw_panel(SoftParcellation(cortex.axis, names, cortex.probabilities), "x")
+    figure.draw_without_rendering()
+    right = figure.bbox.x1
+    shown = [text for text in figure.findobj(Text) if text.get_text() == names[2]]
+    assert shown
+    assert all(text.get_window_extent().x1 <= right for text in shown)

@@ -63,12 +63,16 @@ def test_what_was_not_measured_is_not_drawn(pixels_of):
 
 
 @pytest.mark.parametrize(
-    ("spread", "said"),
-    [(0.0, "no other number predicts as well"), (50.0, "the curve is flat, the data do not tell")],
+    ("turn", "spread", "said"),
+    [
+        (3, 0.0, "no other number predicts as well"),
+        (6, 0.0, "of those tried none predicts as well, and more may be better"),
+        (6, 50.0, "the curve is flat, the data do not tell"),
+    ],
 )
-def test_the_title_says_how_flat_the_curve_is(spread, said):
+def test_the_title_says_how_flat_the_curve_is(turn, spread, said):
     selection = selection_of()
-    rise = np.arange(7.0)[:, None]
+    rise = -np.abs(np.arange(7.0) - turn)[:, None]
     noise = spread * np.tile([1.0, -1], 3) * np.arange(7.0)[:, None]
     selection.scores["density"][:] = rise + noise
     assert said in draw_selection(selection, recommend(selection)).get_suptitle()

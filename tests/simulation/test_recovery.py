@@ -10,6 +10,7 @@ from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.brain.recovery import (
     Truth,
+    calibration_error,
     label_accuracy,
     parcellation_accuracies,
     reference_accuracies,
@@ -79,6 +80,22 @@ def test_a_missing_label_is_wrong():
 def test_shapes_must_agree():
     with pytest.raises(SpaceError, match=r"Labels of shape \(3,\) and truth of shape \(4,\)"):
         label_accuracy(np.ones(3, int), np.ones(4, int), 2)
+
+
+def test_a_calibration_error_is_the_gap_between_confidence_and_accuracy():
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 40_000)
+    labels = (rng.random(40_000) > sure).astype(int)
+    right = np.stack([sure, 1 - sure], axis=-1)
+    # Five bins of 8,000: a standard error of 0.005 each.
+    assert calibration_error(right, labels) < 0.01
+    odds = (sure / (1 - sure)) ** 3
+    too_sure = np.stack([odds, np.ones_like(odds)], axis=-1) / (1 + odds)[:, None]
+    gap = (too_sure[:, 0] - sure).mean()
+    assert calibration_error(too_sure, labels) == pytest.approx(gap, abs=0.01)
+    assert gap > 0.1
+    with pytest.raises(SpaceError, match=r"Probabilities of shape \(40000, 2\) and labels"):
+        calibration_error(right, labels[:3])
 
 
 def test_parcellation_is_compared_subject_by_subject(truth):

@@ -1,9 +1,18 @@
 """Parcellations to files, and back, wherever they lie."""
 
-from neuroparcel.io.writers.parcellations import (
-    full_axis_of,
+from neuroparcel.io.writers.map_files import full_axis_of
+from neuroparcel.io.writers.parcellations import ParcellationWriter, write_parcellations
+from neuroparcel.io.writers.stored import (
+    StoredParcellations,
+    open_parcellations,
     read_parcellations,
-    write_parcellations,
 )
 
-__all__ = ["full_axis_of", "read_parcellations", "write_parcellations"]
+__all__ = [
+    "ParcellationWriter",
+    "StoredParcellations",
+    "full_axis_of",
+    "open_parcellations",
+    "read_parcellations",
+    "write_parcellations",
+]

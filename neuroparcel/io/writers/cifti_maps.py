@@ -17,23 +17,26 @@ from neuroparcel.io.formats.cifti_header import STRUCTURE_PREFIX
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.io.writers.cifti_writer import CiftiWriter
 from neuroparcel.io.writers.maps import (
+    DATA_MASK,
+    DATA_MASK_SAYS,
     NO_VALUE,
     NamedFile,
     network_labels,
     voxel_columns,
 )
-from neuroparcel.types import FloatArray, IntArray
+from neuroparcel.types import BoolArray, FloatArray, IntArray
 
 _LABELS = "dseg.dlabel.nii"
 _PROBABILITIES = "probseg.dscalar.nii"
 _ENTROPY = "stat-entropy_boldmap.dscalar.nii"
+_DATA = f"{DATA_MASK}.dscalar.nii"
 _HEMISPHERES = {"CORTEX_LEFT": "L", "CORTEX_RIGHT": "R"}
 # The standard grayordinate spaces are named by all their rows (templateflow's tpl-fsLR).
 _GRAYORDINATES = {91282: "91k", 170494: "170k"}
 
 
 class CiftiMaps:
-    """Maps on vertices, and perhaps voxels; see :class:`~.parcellation_maps.ParcellationMaps`.
+    """Maps on vertices, and perhaps voxels; see :class:`~.maps.ParcellationMaps`.
 
     Parameters
     ----------
@@ -41,7 +44,7 @@ class CiftiMaps:
         The region.
     full_axis : BrainAxis
         The rows of the maps, such as the whole cortex. Outside the region the label is 0,
-        and probabilities and entropy are NaN.
+        and probabilities, entropy and the mask of data are NaN.
 
     Raises
     ------
@@ -87,7 +90,7 @@ class CiftiMaps:
         return columns
 
     def write(self, file: NamedFile, soft: SoftParcellation) -> dict[Path, dict[str, Any]]:
-        """Write ``.dlabel.nii`` and two ``.dscalar.nii``."""
+        """Write ``.dlabel.nii`` and three ``.dscalar.nii``."""
         n_rows = len(self._writer.axis)
         keys = np.zeros(n_rows, dtype=np.int32)
         keys[self._rows] = soft.labels
@@ -96,20 +99,26 @@ class CiftiMaps:
             for number, network in enumerate(soft.networks)
         }
         entropy = {"entropy": _spread(soft.entropy, n_rows, self._rows)}
+        data = {"data": _spread(soft.has_data, n_rows, self._rows)}
         labels = network_labels(soft.networks)
-        files = [
-            self._writer.dlabel(file(_LABELS), {"networks": keys}, labels),
-            self._writer.dscalar(file(_PROBABILITIES), probabilities),
-            self._writer.dscalar(file(_ENTROPY), entropy),
-        ]
-        return {path: {} for path in files}
+        return {
+            self._writer.dlabel(file(_LABELS), {"networks": keys}, labels): {},
+            self._writer.dscalar(file(_PROBABILITIES), probabilities): {},
+            self._writer.dscalar(file(_ENTROPY), entropy): {},
+            self._writer.dscalar(file(_DATA), data): {**DATA_MASK_SAYS},
+        }
 
-    def read(self, file: NamedFile, networks: tuple[str, ...]) -> FloatArray:
-        """Read the probabilities; FileFormatError if the maps have other names."""
-        path = file(_PROBABILITIES)
+    def read(self, file: NamedFile, networks: tuple[str, ...]) -> SoftParcellation:
+        """Read probabilities and mask; FileFormatError if the maps have other names."""
+        probabilities = self._maps(file(_PROBABILITIES), networks)
+        data = self._maps(file(_DATA), ("data",))[:, 0] == 1
+        return SoftParcellation(self.axis, networks, probabilities, data)
+
+    def _maps(self, path: Path, names: tuple[str, ...]) -> FloatArray:
+        """Maps of these names on the region, (row, map) float32."""
         matrix = read_cifti(path)
-        if matrix.names != networks:
-            raise FileFormatError(f"{path} has the maps {matrix.names}, not {networks}.")
+        if matrix.names != names:
+            raise FileFormatError(f"{path} has the maps {matrix.names}, not {names}.")
         return matrix.read(matrix.axis.rows_of(self.axis))
 
     @cached_property
@@ -143,7 +152,7 @@ def whole_surfaces(axis: BrainAxis) -> BrainAxis:
     return _joined(surfaces, axis.restrict(np.concatenate(voxels)))
 
 
-def _spread(values: FloatArray, n_rows: int, rows: IntArray) -> FloatArray:
+def _spread(values: FloatArray | BoolArray, n_rows: int, rows: IntArray) -> FloatArray:
     """Values of some rows on all rows of an axis, NaN elsewhere; shape (row,), float32."""
     everywhere = np.full(n_rows, np.nan, dtype=np.float32)
     everywhere[rows] = values

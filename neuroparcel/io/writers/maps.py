@@ -11,7 +11,6 @@ import numpy as np
 from neuroparcel.brain.atlas import Label
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import SoftParcellation, network_colours
-from neuroparcel.types import FloatArray
 
 NamedFile: TypeAlias = Callable[[str], Path]
 """Path of one level's file with the given ending, such as ``"dseg.dlabel.nii"``."""
@@ -19,9 +18,17 @@ NamedFile: TypeAlias = Callable[[str], Path]
 NO_VALUE = "n/a"
 """BIDS's word for a missing value in a table."""
 
+DATA_MASK = "desc-data_mask"
+"""Of the files that say where a parcellation was found from data."""
+
+DATA_MASK_SAYS = {
+    "Description": "1: the row has data. 0: it has none, and its probabilities are the prior's."
+}
+"""What the sidecar of such a file says."""
+
 
 class ParcellationMaps(Protocol):
-    """Labels, probabilities and entropy of parcellations of one region, in files of one kind."""
+    """Labels, probabilities, entropy and where there are data, in files of one kind."""
 
     @property
     def axis(self) -> BrainAxis:
@@ -41,8 +48,8 @@ class ParcellationMaps(Protocol):
     def write(self, file: NamedFile, soft: SoftParcellation) -> Mapping[Path, Mapping[str, Any]]:
         """Write one parcellation; the files, each with what its JSON sidecar says of it."""
 
-    def read(self, file: NamedFile, networks: tuple[str, ...]) -> FloatArray:
-        """Read the probabilities of one parcellation again, (row, network) float32."""
+    def read(self, file: NamedFile, networks: tuple[str, ...]) -> SoftParcellation:
+        """Read one parcellation again."""
 
 
 def network_labels(networks: Sequence[str]) -> list[Label]:

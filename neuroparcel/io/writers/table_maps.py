@@ -16,13 +16,14 @@ from neuroparcel.io.writers.tables import read_tsv, write_tsv
 from neuroparcel.types import FloatArray
 
 _PROBABILITIES = "probseg.tsv"
-_BEFORE = ("index", "name", "label")
+_BEFORE = ("index", "name", "label", "data")
 
 
 class TableMaps:
-    """Maps on nodes, which lie in no space; see :class:`~.parcellation_maps.ParcellationMaps`.
+    """Maps on nodes, which lie in no space; see :class:`~.maps.ParcellationMaps`.
 
-    One table holds the label, the probabilities and the entropy of each node.
+    One table holds of each node the label, whether it has data (1) or the prior alone (0), the
+    probabilities and the entropy.
 
     Parameters
     ----------
@@ -54,14 +55,15 @@ class TableMaps:
             self.axis.vertex.tolist(),
             self.axis.names,
             words[soft.labels].tolist(),
+            soft.has_data.astype(int).tolist(),
             *(_as_text(column) for column in soft.probabilities.T),
             _as_text(soft.entropy),
         ]
         header = (*_BEFORE, *soft.networks, "entropy")
         return {write_tsv(file(_PROBABILITIES), header, zip(*columns, strict=True)): {}}
 
-    def read(self, file: NamedFile, networks: tuple[str, ...]) -> FloatArray:
-        """Read the probabilities; FileFormatError if the table has other columns or rows."""
+    def read(self, file: NamedFile, networks: tuple[str, ...]) -> SoftParcellation:
+        """Read probabilities and data; FileFormatError if the table has other columns or rows."""
         path = file(_PROBABILITIES)
         header, rows = read_tsv(path)
         if tuple(header) != (*_BEFORE, *networks, "entropy"):
@@ -69,10 +71,12 @@ class TableMaps:
         if [row[1] for row in rows] != [*self.axis.names]:
             raise FileFormatError(f"{path} has other nodes than the region it belongs to.")
         cells = [row[len(_BEFORE) : -1] for row in rows]
-        return np.array(
+        probabilities = np.array(
             [[np.nan if cell == NO_VALUE else float(cell) for cell in row] for row in cells],
             dtype=np.float32,
         )
+        data = np.array([row[_BEFORE.index("data")] == "1" for row in rows], dtype=bool)
+        return SoftParcellation(self.axis, networks, probabilities, data)
 
 
 def _as_text(values: FloatArray) -> list[str]:

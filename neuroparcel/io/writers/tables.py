@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from neuroparcel.atomic import atomic_path
 from neuroparcel.errors import FileFormatError
-from neuroparcel.io.files import write_text
 
 
 def write_tsv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """Write a table, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return write_text(path, text.getvalue())
+    """Write a table, whole or not at all; rows are taken as they are written."""
+    with atomic_path(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
 
 
 def read_tsv(path: Path) -> tuple[list[str], list[list[str]]]:

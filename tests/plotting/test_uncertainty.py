@@ -1,0 +1,42 @@
+"""Laws of the picture of uncertainty."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+
+from neuroparcel.brain.parcellation import SoftParcellation
+from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.plotting.paint import NO_DATA, paint_values
+from neuroparcel.plotting.uncertainty import draw_uncertainty
+from neuroparcel.plotting.view import hemisphere_from
+
+
+def _soft(first: float) -> SoftParcellation:
+    axis = load_cortex_axis()
+    rows = np.tile([first, 1 - first], (len(axis), 1)).astype(np.float32)
+    return SoftParcellation(axis, ("A", "B"), rows)
+
+
+@pytest.mark.parametrize(("value", "level"), [(0.0, 0.0), (0.25, 0.25), (1.0, 1.0)])
+def test_a_value_has_the_colour_of_its_level(value: float, level: float) -> None:
+    axis = load_cortex_axis()
+    view = hemisphere_from("CORTEX_LEFT", "left", 60)
+    picture = paint_values(view, axis, np.full(len(axis), value), "cividis")
+    centre = picture[view.shape[0] // 2, view.shape[1] // 2]
+    assert np.allclose(centre, colormaps["cividis"](level)[:3], atol=0.01)
+
+
+def test_a_vertex_where_nothing_is_known_is_grey() -> None:
+    axis = load_cortex_axis()
+    view = hemisphere_from("CORTEX_LEFT", "left", 60)
+    picture = paint_values(view, axis, np.full(len(axis), np.nan), "cividis")
+    assert np.allclose(picture[view.shape[0] // 2, view.shape[1] // 2], NO_DATA)
+
+
+def test_the_scale_and_what_it_measures_are_named() -> None:
+    figure = draw_uncertainty(_soft(0.5), "Population")
+    assert "Population" in figure.get_suptitle()
+    assert "log 2" in figure.axes[-1].get_ylabel()
+    assert len(figure.axes) == 5  # two sides of two hemispheres, and the scale
