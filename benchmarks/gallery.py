@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _IMAGES = Path(__file__).parent.parent / "docs" / "images"
 _DPI = 110
+_NAMED = 0.2  # Dice from which a name is worth more than a number
 _N_SUBJECTS = 6  # drawn beside the population
 _OPTIONS: dict[str, Any] = {
     "roi": "cortex",
@@ -58,6 +59,8 @@ def run(recorder: Recorder, seed: int, data: Path | None) -> None:
         same = adjusted_rand_score(atlas.keys, found.of_population().labels)
         recorder.add(case, f"population map, ARI with {atlas.name}", float(same), seed=seed)
         recorder.add(case, f"mean Dice with {atlas.name}", float(dice.mean()), seed=seed)
+        for label, value in zip(atlas.labels, dice, strict=True):
+            recorder.add(case, f"Dice with {label.name}", float(value), seed=seed)
         entropy = float(np.nanmean(found.of_population().entropy))
         recorder.add(case, "mean entropy of the population map", entropy, seed=seed)
         name = f"cortex_{networks}"
@@ -81,7 +84,10 @@ def named_after(found: CohortParcellation, atlas: Atlas) -> tuple[CohortParcella
     rows, columns = linear_sum_assignment(-dice)
     order = rows[np.argsort(columns)]
     dice = dice[order, np.sort(columns)]
-    names = [f"{label.name} ({value:.2f})" for label, value in zip(atlas.labels, dice, strict=True)]
+    names = [
+        f"{label.name} ({value:.2f})" if value >= _NAMED else f"Network{number}"
+        for number, (label, value) in enumerate(zip(atlas.labels, dice, strict=True), 1)
+    ]
     return replace(
         found,
         networks=tuple(names),

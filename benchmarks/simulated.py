@@ -113,17 +113,17 @@ CASES = (
         for difficulty in ("easy", "realistic", "hard")
         for emission in EMISSIONS
     ),
-    *(
-        Case("realistic", emission, n_subjects=8, n_vertices=20_000, n_networks=17)
-        for emission in EMISSIONS
-    ),
+)
+LARGE = tuple(
+    Case("realistic", emission, n_subjects=8, n_vertices=20_000, n_networks=17)
+    for emission in EMISSIONS
 )
 AMORTIZED = tuple(Case("realistic", emission, "adavi", 8, 2_000, 4) for emission in EMISSIONS)
 SMALL = tuple(Case("realistic", emission, n_vertices=2_000) for emission in EMISSIONS)
 
 
 def run(recorder: Recorder, seed: int) -> None:
-    """All cases over three seeds, the amortized ones over one; two small ones with ``--quick``."""
+    """Three seeds, of large and amortized cases one; two small cases with ``--quick``."""
     if recorder.quick:
         for case in SMALL:
             _run_case(recorder, case, seed)
@@ -131,6 +131,8 @@ def run(recorder: Recorder, seed: int) -> None:
     for case in CASES:
         for one in range(seed, seed + N_SEEDS):
             _run_case(recorder, case, one)
+    for case in LARGE:
+        _run_case(recorder, case, seed)
     for case in AMORTIZED:
         for family in ("reference", "adavi"):
             _run_case(recorder, replace(case, family=family), seed)

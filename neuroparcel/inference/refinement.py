@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from neuroparcel.nets.hierarchical_encoder import Encoding
 
 _TAIL = 0.25  # of the steps, whose parameters are averaged
 _N_BOUND_DRAWS = 64
+_MOST_SEEDS = 2**31
 _MAX_NUMBERS = 2**24  # observed numbers, times draws, that a step looks at
 
 Encodings = tuple[Encoding, ...]
@@ -186,8 +187,10 @@ def refine_encodings(
     members = _members(data, encodings) if keep_population else [(data, tuple(encodings))]
     refined, bounds = [], []
     for own, start in members:
-        moved = _moved(family, template, own, start, n_kept, descent)
-        found = _bounds(family, template, own, (start, moved), descent.seed)
+        # Noise of its own wherever it stands, so that errors add up; bounds have other draws.
+        mine = replace(descent, seed=(descent.seed + own.digest()) % _MOST_SEEDS)
+        moved = _moved(family, template, own, start, n_kept, mine)
+        found = _bounds(family, template, own, (start, moved), mine.seed + 1)
         is_better = bool(found[1].mean() > found[0].mean())  # not so where it is NaN
         refined.append(moved if is_better else start)
         bounds.append(found if is_better else found[[0, 0]])

@@ -205,6 +205,8 @@ class _Call:
             results = parallel(delayed(_attempt)(function, n, task) for n, task in numbered)
         with warnings.catch_warnings(), closing(results):  # closed first, which warns
             warnings.filterwarnings("ignore", "[0-9]+ tasks ")
+            # Workers that were idle for long stop, and others take over.
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
             for outcome in results:
                 self.take(outcome)
 

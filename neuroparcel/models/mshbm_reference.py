@@ -119,6 +119,11 @@ def improve_reference(
     """One step of :func:`fit_reference`: one pass over the data, then all other factors.
 
     The bound and the mass that it gives are those of the start.
+
+    Parameters
+    ----------
+    model, data, start, labels
+        As in :func:`fit_reference`.
     """
     ascent = _Ascent.of(model, data, start, None, labels)
     factors = ascent.started(start)

@@ -17,6 +17,7 @@ from neuroparcel.parcellation.label_model import LabelModel
 from neuroparcel.parcellation.labels import soft_labels
 from neuroparcel.parcellation.networks import TrainedNetworks
 
+_MOST_AREAS = 5  # a network, that an agreement can mean something
 _N_PARTNERS = 16  # other subjects that each is compared with: cost grows with subjects, not pairs
 
 
@@ -95,14 +96,21 @@ def session_agreement(labels: np.ndarray) -> dict[str, float]:
 def area_agreement(labels: np.ndarray, areas: Sequence[str]) -> float | None:
     """Adjusted Rand index of a map (vertex,) with anatomical areas.
 
-    None with one area, or where each vertex is its own, as nodes are.
+    None with one area, or so many that the networks cannot be meant to be them: more than five
+    times as many, or each vertex its own, as nodes are.
     """
     names, codes = np.unique(np.asarray(areas), return_inverse=True)
-    return adjusted_rand(labels, codes + 1) if 1 < len(names) < len(areas) else None
+    n_networks = len(np.unique(labels[labels > 0]))
+    is_alike = 1 < len(names) <= _MOST_AREAS * n_networks and len(names) < len(areas)
+    return adjusted_rand(labels, codes + 1) if is_alike else None
 
 
 def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Adjusted Rand index where both have a label (> 0); None where none does."""
+    """Adjusted Rand index where both have a label (> 0).
+
+    None where there is no such vertex, or where neither map is divided: such maps agree
+    whatever they show.
+    """
     both = (first > 0) & (second > 0)
     if not both.any():
         return None
@@ -114,6 +122,8 @@ def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float | None:
     in_one, in_other = _n_pairs(counts.sum(1)), _n_pairs(counts.sum(0))
     by_chance = in_one * in_other / max(_n_pairs(counts.sum()), 1)
     most = (in_one + in_other) / 2
+    if (counts.sum(1) > 0).sum() == (counts.sum(0) > 0).sum() == 1:
+        return None
     return 1.0 if most == by_chance else (pairs - by_chance) / (most - by_chance)
 
 

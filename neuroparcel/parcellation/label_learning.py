@@ -35,11 +35,14 @@ from neuroparcel.parcellation.label_model import LabelModel, no_mesh
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-_N_ROUNDS, _N_STEPS = 4, 5  # of the weights, and of prior and networks between them
+_LEAST_ROUNDS, _MOST_ROUNDS = 4, 12  # of the weights
+_N_STEPS = 5  # of prior and networks between them
+_SETTLED = 0.05  # share of the weight of evidence, by which it still moves
 _N_VERTICES = 3_000  # that weights are judged on
 _LARGEST_FACTOR = 4.0
 _SMOOTHNESS = (0.0, 0.25, 0.5, 1.0, 2.0)
 _BOUNDS = (1e-4, 10.0)  # of both weights
+_LEAST_EVIDENCE = 0.05  # weight below which labels hardly see their session
 
 
 class NetworkSource(Protocol):
@@ -138,12 +141,15 @@ class Learning:
         By which the best weights were raised.
     gain : float
         Nats a vertex that J gained over evidence at its face value and no less prior.
+    last_change : float
+        Share by which the weight of evidence changed in the last round; NaN if not learnt.
     """
 
     learnt: bool
     effective_share: float
     factor: float = 1.0
     gain: float = math.nan
+    last_change: float = math.nan
     notes: tuple[str, ...] = field(default=())
 
 
@@ -184,8 +190,8 @@ def learn_labels(
     pairs = sessions.pairs()
     learnable = sessions.repeated
     weights = _Weights(effective_share, 1.0)
-    used, theta, factor, learnt = weights, None, 1.0, None
-    for _ in range(_N_ROUNDS):
+    used, theta, factor, learnt, last_change = weights, None, 1.0, None, math.nan
+    for number in range(_MOST_ROUNDS):
         for _ in range(_N_STEPS):
             evidence = source.evidence(_as_evidence(used, theta, sessions))
             sums = _subject_sums(evidence, used, theta, sessions)
@@ -195,7 +201,12 @@ def learn_labels(
             learnt = _HeldOut(evidence, priors, sessions, pairs, effective_share, seed)
             weights = learnt.best(weights)
             factor = learnt.most_decisive(weights)
-            used = weights.times(factor)
+            found = weights.times(factor)
+            last_change = abs(found.evidence / used.evidence - 1)
+            # Networks answer the weights: full steps can go to and fro for ever.
+            used = found if number == 0 else used.halfway(found)
+        if number + 1 >= _LEAST_ROUNDS and not last_change > _SETTLED:
+            break
     assert theta is not None  # there is at least one step
     labels = LabelModel(theta, used.evidence, used.prior, neighbours=sessions.neighbours)
     judged = (evidence, sums, sessions, pairs, effective_share)
@@ -209,7 +220,8 @@ def learn_labels(
         )
         return labels, Learning(False, effective_share, notes=note)
     gain = float((learnt(weights) - learnt(_Weights(1.0, 1.0))).mean())
-    return labels, Learning(True, effective_share, factor, gain, note)
+    note += weights.warnings(gain)
+    return labels, Learning(True, effective_share, factor, gain, last_change, note)
 
 
 def subject_labels(labels: LabelModel, evidence: Tensor, sessions: Sessions) -> Tensor:
@@ -294,6 +306,22 @@ class _Weights:
 
     def times(self, factor: float) -> _Weights:
         return _Weights(self.evidence * factor, self.prior * factor)
+
+    def halfway(self, other: _Weights) -> _Weights:
+        """The geometric mean of both."""
+        return _Weights(
+            math.sqrt(self.evidence * other.evidence), math.sqrt(self.prior * other.prior)
+        )
+
+    def warnings(self, gain: float) -> tuple[str, ...]:
+        """What is suspect of weights that were learnt, and gained so much."""
+        if self.evidence < _LEAST_EVIDENCE or gain < 0:
+            return (
+                f"the labels follow the evidence with a weight of {self.evidence:.2g} and the "
+                f"prior with {self.prior:.2g}, learnt on repeated sessions: they say next to "
+                "nothing of single subjects; look at the maps, or take fewer --networks",
+            )
+        return ()
 
 
 class _HeldOut:

@@ -28,6 +28,7 @@ def best_start(data: Observation, model: MSHBM, candidates: Sequence[Tensor]) ->
     data : Observation, (1, subject, session, vertex, component)
         Of more than 200,000 profiles, evenly spaced vertices are taken.
     model : MSHBM
+        Under the paper's labels, which all starts share.
     candidates : sequence of Tensor, shape (network, component)
         The first stays unless another gains a thousandth of a nat a vertex.
 

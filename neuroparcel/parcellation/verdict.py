@@ -13,6 +13,7 @@ from neuroparcel.parcellation.heldout import HeldOutDensity
 from neuroparcel.types import FloatArray
 
 _SMALL_GAIN = 0.1  # nats a vertex that training still gained at its end
+_MOVED = 0.1  # share of the weight of evidence
 _DEAD_SHARE = 0.01  # of the region's probability; of many networks a tenth of an equal share
 
 
@@ -40,6 +41,8 @@ class Verdict:
         NaN if there were too few steps to tell.
     trained : bool
         False for amortized inference.
+    ascent : Finding, optional
+        How coordinate ascent ended, where that was the training.
     """
 
     converged: bool
@@ -47,6 +50,7 @@ class Verdict:
     heldout: HeldOutDensity
     gain: float
     trained: bool = True
+    ascent: Finding | None = None
 
     @property
     def good(self) -> bool:
@@ -67,6 +71,7 @@ class Verdict:
     def findings(self) -> tuple[Finding, ...]:
         """Convergence (if there was training), networks, held-out density."""
         first = (self._convergence(),) if self.trained else ()
+        first = first if self.ascent is None else (self.ascent,)
         return (*first, self._networks(), self._density())
 
     def _convergence(self) -> Finding:
@@ -135,9 +140,35 @@ class NetworkUse:
         )
 
 
-def judge(history: TrainingHistory | None, use: NetworkUse, heldout: HeldOutDensity) -> Verdict:
+def of_ascent(*, converged: bool) -> Finding:
+    """How a coordinate ascent ended: whether its bound stood still before the last pass."""
+    if converged:
+        return Finding("coordinate ascent converged")
+    return Finding("NOT CONVERGED: coordinate ascent reached its last pass", True)
+
+
+def of_learning(last_change: float) -> Finding:
+    """How an ascent ended that labels were learnt along with.
+
+    Parameters
+    ----------
+    last_change : float
+        Share by which the weight of evidence changed in the last round.
+    """
+    moved = f"the weight of evidence moved by {last_change:.0%} in the last round"
+    if last_change < _MOVED:
+        return Finding(f"labels and networks settled ({moved})")
+    return Finding(f"NOT SETTLED ({moved}): labels would move on", True)
+
+
+def judge(
+    history: TrainingHistory | None,
+    use: NetworkUse,
+    heldout: HeldOutDensity,
+    ascent: Finding | None = None,
+) -> Verdict:
     """Judge a fit, or amortized inference, which has no history."""
     gain = history.last_gain() if history is not None else math.nan
     trained = history is not None
     converged = not trained or gain < _SMALL_GAIN
-    return Verdict(converged, use.dead, heldout, gain, trained)
+    return Verdict(converged, use.dead, heldout, gain, trained, ascent)

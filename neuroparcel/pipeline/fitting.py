@@ -18,6 +18,7 @@ from neuroparcel.io.regions import load_region
 from neuroparcel.io.store import open_store
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.parcellation.dead_networks import reseeded, without
+from neuroparcel.parcellation.heldout import heldout_density
 from neuroparcel.parcellation.label_model import no_mesh
 from neuroparcel.parcellation.labels import soft_labels
 from neuroparcel.parcellation.observations import (
@@ -132,7 +133,11 @@ def _fit(options: FitOptions) -> FitResult:
     warnings = (
         *warnings,
         *replication_warnings(cohort.present, options.level_names),
-        *anchor_warnings(clusters, cohort.subjects, cohort.sessions),
+        *anchor_warnings(
+            nearest_anchor(data, learnt.start.anchors.cpu().numpy()),
+            cohort.subjects,
+            cohort.sessions,
+        ),
     )
     model = SavedModel(
         planned.recipe,
@@ -160,6 +165,7 @@ class Prepared:
 
     Attributes
     ----------
+    cohort : Cohort
     reduction : Reduction
     start : Start
         Link coordinates, model and anchors.
@@ -167,6 +173,7 @@ class Prepared:
         K-means of the profiles.
     """
 
+    cohort: Cohort
     reduction: Reduction
     start: Start
     clustering: Clustering
@@ -182,6 +189,11 @@ class Learnt(Prepared):
     """
 
     trained: Trained
+
+    def remarked(self, remark: str) -> Learnt:
+        """The same, with one more line for the user."""
+        remarks = (*self.trained.remarks, remark)
+        return replace(self, trained=replace(self.trained, remarks=remarks))
 
 
 def prepare(cohort: Cohort, options: FitOptions, reduction: Reduction | None = None) -> Prepared:
@@ -210,15 +222,15 @@ def prepare(cohort: Cohort, options: FitOptions, reduction: Reduction | None = N
         observed_strength(cohort, device),
         load_neighbours(cohort.axis) if options.needs_mesh else None,
     )
-    return Prepared(reduction, start, clustering)
+    return Prepared(cohort, reduction, start, clustering)
 
 
 def _starts(
     data: Observation, anchors: Tensor, reduction: Reduction, options: FitOptions
 ) -> list[Tensor]:
-    """Anchors to choose from; more than one if there are that many vertices to cluster."""
+    """Anchors to choose from; of mean coordinates if there are enough vertices with data."""
     found, number = [anchors], (options.networks, options.seed)
-    if data.mask.shape[-1] > options.networks:
+    if int(data.mask[0].any(0).any(0).sum()) > options.networks:
         found.append(torch.from_numpy(mean_centres(data, *number)).to(anchors))
     if reduction.link == "direction":  # whose coordinates are what was clustered
         return [torch.nn.functional.normalize(one, dim=-1) for one in found]
@@ -256,23 +268,46 @@ def learn_from(
     *,
     resume: bool = False,
 ) -> Learnt:
-    """:func:`learn`, from a cohort that is reduced and clustered already."""
+    """:func:`learn`, from a cohort that is reduced and clustered already.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    options, limits, resume
+        As in :func:`learn`.
+    """
+    first = _trained(prepared, options, limits, resume=resume)
+    dead = () if options.dead == "keep" else _dead(first, options)
+    if not dead:
+        return first
+    again = None if limits is None else limits.of_another_training()
+    if options.dead == "drop":
+        second = _trained(_without(first, dead, options), options, again, resume=resume)
+        return second.remarked(_said_of(dead, options, "were dropped; the training was repeated"))
+    second = _trained(_reseeded(first, dead, options), options, again, resume=resume)
+    still = _dead(second, options)
+    found = [_heldout(one, options) for one in (first, second)]
+    if len(still) < len(dead) and found[1] >= found[0]:
+        done = f"were started elsewhere; {len(still)} are dead after a second training"
+        return second.remarked(_said_of(dead, options, done))
+    done = (
+        f"; starting them elsewhere did not help ({len(still)} dead, held-out vertices "
+        f"{found[1]:.2f} nats against {found[0]:.2f}), and the first training is kept"
+    )
+    return first.remarked(_said_of(dead, options, done))
+
+
+def _trained(
+    prepared: Prepared, options: FitOptions, limits: TrainingLimits | None, *, resume: bool
+) -> Learnt:
     train = FAMILIES[options.family].train
-    start, clustering = prepared.start, prepared.clustering
-    trained = train(start, options, limits, resume=resume)
-    dead = () if options.dead == "keep" else _dead(trained, start, options)
-    if dead:
-        start = _without_dead(start, prepared.reduction, dead, options)
-        again = None if limits is None else limits.of_another_training()
-        trained = train(start, options, again, resume=resume)
-        trained = replace(trained, remarks=(_said_of(dead, options),))
-        nearest = nearest_anchor(start.data, start.anchors.cpu().numpy())
-        clustering = Clustering(start.anchors, nearest)
-    return Learnt(prepared.reduction, start, clustering, trained)
+    trained = train(prepared.start, options, limits, resume=resume)
+    return Learnt(prepared.cohort, prepared.reduction, prepared.start, prepared.clustering, trained)
 
 
-def _dead(trained: Trained, start: Start, options: FitOptions) -> tuple[int, ...]:
+def _dead(learnt: Learnt, options: FitOptions) -> tuple[int, ...]:
     """Rows of the networks that are dead in the training cohort."""
+    start, trained = learnt.start, learnt.trained
     networks = trained.networks(start.data, start.strength)
     model = trained.networks.model
     _, subjects, _ = soft_labels(
@@ -284,23 +319,42 @@ def _dead(trained: Trained, start: Start, options: FitOptions) -> tuple[int, ...
     return use.dead_rows
 
 
-def _without_dead(
-    start: Start, reduction: Reduction, dead: tuple[int, ...], options: FitOptions
-) -> Start:
-    """Where the second training starts."""
-    if options.dead == "drop":
-        anchors = without(start.anchors, dead)
-    else:
-        anchors = reseeded(start.data, start.anchors, dead)
-        if reduction.link == "direction":
-            anchors = torch.nn.functional.normalize(anchors, dim=-1)
-    model = network_prior(reduction, replace(options, networks=len(anchors)))
-    return replace(start, model=model, anchors=anchors)
+def _heldout(learnt: Learnt, options: FitOptions) -> float:
+    """Log density of hidden vertices, in nats a vertex."""
+    start, trained = learnt.start, learnt.trained
+    clusters = learnt.clustering.labels
+    found = heldout_density(
+        trained.networks, start.data, clusters, start.strength, trained.labels, options.seed
+    )
+    return found.model
 
 
-def _said_of(dead: tuple[int, ...], options: FitOptions) -> str:
-    done = "were dropped" if options.dead == "drop" else "were started elsewhere"
-    return f"{len(dead)} of {options.networks} networks died and {done}; the training was repeated"
+def _without(learnt: Learnt, dead: tuple[int, ...], options: FitOptions) -> Prepared:
+    """The cohort with the anchors of the living networks, and as many clusters to compare with."""
+    start = learnt.start
+    anchors = without(start.anchors, dead)
+    fewer = replace(options, networks=len(anchors))
+    _, clustering = observe_and_cluster(
+        learnt.cohort, learnt.reduction, fewer.networks, fewer.seed, start.data.values.device
+    )
+    model = network_prior(learnt.reduction, fewer)
+    start = replace(start, model=model, anchors=anchors)
+    return Prepared(learnt.cohort, learnt.reduction, start, clustering)
+
+
+def _reseeded(learnt: Learnt, dead: tuple[int, ...], options: FitOptions) -> Prepared:
+    """The cohort with the anchors of dead networks where profiles vary most."""
+    start = learnt.start
+    anchors = reseeded(start.data, start.anchors, dead)
+    if learnt.reduction.link == "direction":
+        anchors = torch.nn.functional.normalize(anchors, dim=-1)
+    start = replace(start, anchors=anchors)
+    return Prepared(learnt.cohort, learnt.reduction, start, learnt.clustering)
+
+
+def _said_of(dead: tuple[int, ...], options: FitOptions, done: str) -> str:
+    joint = "" if done.startswith(";") else " and "
+    return f"{len(dead)} of {options.networks} networks died{joint}{done}"
 
 
 def reduce(cohort: Cohort, options: FitOptions) -> Reduction:

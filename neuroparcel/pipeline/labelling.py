@@ -85,6 +85,11 @@ def label_cohort(
         Of the rival in link coordinates.
     options : FitOptions or InferOptions
     planned : Plan
+
+    Returns
+    -------
+    LabelledCohort
+        What is judged and summed up; the maps are on disk.
     """
     cohort = observed.cohort
     names = network_names(model.n_networks)
@@ -104,12 +109,14 @@ def label_cohort(
         "session": cohort.sessions,
         "network": names,
         "component": [str(number + 1) for number in range(model.reduction.n_components)],
+        "coordinate": [str(number + 1) for number in range(len(model.reduction.mean))],
     }
     with ExitStack() as stack:
         advance = stack.enter_context(progress_bar("labelling", quiet=options.quiet))
         posterior = stack.enter_context(
             posterior_file(folder / POSTERIOR_FILE, dimensions, _about(model))
         )
+        _write_basis(posterior, model)
         for part in observed.parts():
             networks = model.networks(part.data, part.strength)
             parcellation = parcellate(
@@ -160,10 +167,20 @@ def _single_sessions(
 def _about(model: SavedModel) -> dict[str, str]:
     return {
         "title": "Posterior mean and standard deviation of networks and scales",
-        "networks_are_in": f"link coordinates of the model ({model.reduction.link})",
+        "link": model.reduction.link,
+        "networks_are_in": "components; (network * link_scale) @ link_components + link_mean are "
+        "coordinates of the link, which brings them to the sphere of profiles",
         "emission": model.model.emission,
         "levels": ",".join(model.model.levels),
     }
+
+
+def _write_basis(file: PosteriorWriter, model: SavedModel) -> None:
+    """What turns components into link coordinates."""
+    reduction = model.reduction
+    file.add("link_components", ("component", "coordinate"), reduction.components)
+    file.add("link_mean", ("coordinate",), reduction.mean)
+    file.add("link_scale", ("component",), reduction.scale)
 
 
 def _write_posterior(

@@ -73,7 +73,8 @@ def write_run(
     del judged  # its memory is for the labels now
     labelled = label_cohort(folder.path, model, observed, clusters_of, centres, options, planned)
     history = None if trained is None else trained.history
-    verdict = judge(history, labelled.use, heldout)
+    ascent = None if trained is None else trained.ascent
+    verdict = judge(history, labelled.use, heldout, ascent)
     agreement = _agreement(labelled, model)
     files = [*labelled.files]
     names = labelled.population.networks
@@ -113,6 +114,7 @@ def write_run(
         },
         "recipe": model.recipe.to_json(),
         "labels": _label_record(model, trained, reliable),
+        "n_networks": model.n_networks,
         "refinement": None if labelled.refinement is None else asdict(labelled.refinement),
         "reduction": {
             "n_targets": model.reduction.n_targets,

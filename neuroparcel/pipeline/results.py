@@ -79,7 +79,7 @@ class FitResult:
             *(f"warning: {warning}" for warning in self.warnings),
             f"parcellations and run.json: {self.output}",
         ]
-        if self.verdict.trained:
+        if (self.output / "model").is_dir():
             lines.append(f"model, for neuroparcel infer: {self.output / 'model'}")
         if self.figures:
             lines.append(f"pictures: {self.figures[0].parent}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -376,7 +376,8 @@ def _taken_back_if_bad(folder: RunFolder, inputs: Mapping[str, Any]) -> Iterator
     except NeuroparcelError:
         (folder.path / RUN_FILE).unlink(missing_ok=True)
         if is_new:
-            folder.path.rmdir()
+            with suppress(OSError):  # somebody else has put something there
+                folder.path.rmdir()
         raise
 
 

@@ -38,6 +38,7 @@ from neuroparcel.parcellation.mean_field_networks import (
 from neuroparcel.parcellation.networks import AmortizedNetworks, ReferenceNetworks, TrainedNetworks
 from neuroparcel.parcellation.training import network_model
 from neuroparcel.parcellation.training import start as start_family
+from neuroparcel.parcellation.verdict import Finding, of_ascent, of_learning
 from neuroparcel.pipeline.families import FAMILIES
 from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.progress import progress_bar, say
@@ -89,6 +90,8 @@ class Trained:
         Of the finished labels, where it was asked for and could be learnt.
     remarks : tuple of str
         What else a user should know.
+    ascent : Finding, optional
+        How coordinate ascent ended.
     """
 
     networks: TrainedNetworks
@@ -97,6 +100,7 @@ class Trained:
     history: TrainingHistory | None = None
     calibration: Calibration | None = None
     remarks: tuple[str, ...] = ()
+    ascent: Finding | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -178,13 +182,15 @@ def train_reference(
     ascent = ReferenceAscent(start.model, start.data, moments)
     say("coordinate ascent", quiet=options.quiet)
     labels, learning = _labels(start, options, lambda: ascent)
-    if labels is None:
+    if labels is None or learning is None:
         posterior = fit_reference(start.model, start.data, moments)
+        ended: Finding | None = of_ascent(converged=posterior.converged)
     else:
         assert isinstance(ascent.posterior, ReferencePosterior)  # the labels were learnt with it
         posterior = ascent.posterior
+        ended = of_learning(learning.last_change) if learning.learnt else None
     networks = ReferenceNetworks.with_labels(posterior, labels)
-    return _finished(Trained(networks, labels, learning), start, options)
+    return _finished(Trained(networks, labels, learning, ascent=ended), start, options)
 
 
 def amortize(

@@ -148,9 +148,9 @@ def _range_in_words(recommendation: Recommendation) -> str:
     if within == recommendation.numbers:
         return "the curve is flat, the data do not tell"
     if within == recommendation.numbers[-1:]:
-        return "of those tried none predicts as well, and more may be better"
+        return "none tried is within one standard error, and more may be better"
     if len(within) == 1:
-        return "no other number predicts as well"
+        return "no other number is within one standard error"
     return (
         f"{len(within)} of {len(recommendation.numbers)} numbers, {within[0]} to {within[-1]}, "
         "are within one standard error"

@@ -57,4 +57,6 @@ def draw_uncertainty(parcellation: SoftParcellation, title: str) -> Figure:
     colours = ScalarMappable(Normalize(0, 1), _COLOURS)
     label = f"entropy of the labels / log {parcellation.n_networks}"
     figure.colorbar(colours, ax=grid, shrink=0.6, label=label)
+    if np.isnan(values).any():
+        figure.text(0.01, 0.01, "dark grey: no data", fontsize=8, color=_QUIET)
     return figure

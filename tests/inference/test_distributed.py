@@ -50,7 +50,8 @@ class Failing(TrainingStream):
         return Batch(data)
 
 with process_group():
-    amortized = fit(template, schedule=stages, seed=0, device="cpu")
+    sizes = {"group": 3, "point": 20}
+    amortized = fit(template, plate_sizes=sizes, schedule=stages, seed=0, device="cpu")
     # The point has no noise: every process computes the gradient of one alone.
     point = Schedule((Stage("point", "map", 8, 1e-2, ("factors",)),))
     single = fit(template, "mean-field", data=data, schedule=point, device="cpu")

@@ -67,12 +67,17 @@ def test_a_posterior_answers_for_any_plate_sizes(posterior, points):
         assert float((q.mean(name, 2000) - mean).abs().max() / sd) < 1, name
 
 
-def test_the_same_seed_gives_the_same_posterior(template, posterior, points):
-    again = fit(template, schedule=schedule(60), seed=0, device="cpu")
-    assert torch.equal(again(points).sample(5)["mu_g"], posterior(points).sample(5)["mu_g"])
-    assert not torch.equal(
-        posterior(points).sample(5, seed=1)["mu"], posterior(points).sample(5)["mu"]
-    )
+def test_the_same_seed_gives_the_same_posterior(template, points):
+    def trained(seed):
+        sizes = {"group": (2, 4), "point": (10, 30)}
+        stages = schedule(5)
+        return fit(template, plate_sizes=sizes, schedule=stages, seed=seed, device="cpu")(points)
+
+    first, again, other = trained(0), trained(0), trained(1)
+    draws = first.sample(5)
+    assert torch.equal(again.sample(5)["mu_g"], draws["mu_g"])
+    assert not torch.equal(other.sample(5)["mu_g"], draws["mu_g"])
+    assert not torch.equal(first.sample(5, seed=1)["mu"], draws["mu"])
 
 
 def test_the_density_of_draws_is_joint(posterior, points):
@@ -212,7 +217,7 @@ def test_adavi_beats_the_priors_form_where_that_is_wrong():
         data = template.simulate((10,), 4)[1]
     stages = schedule(600, ("factors",), rate=2e-2, n_draws=16)
     mean_field = fit(template, "mean-field", data=data, schedule=stages, device="cpu")
-    adavi = fit(template, schedule=schedule(250), device="cpu")
+    adavi = fit(template, schedule=schedule(120), device="cpu")
     exact = non_conjugate_log_evidence(data.values)
     gaps = [
         evidence_bound(template, family(data), data, 1000).gap(exact).nats.mean()
@@ -226,14 +231,19 @@ def test_components_are_renumbered_before_the_regression():
     template = analyse(gaussian_mixture)
     config = AdaviConfig(EncoderConfig(n_components=3))
     posterior = fit(
-        template, Adavi(template.graph, config), schedule=schedule(1, rate=1e-6), device="cpu"
+        template,
+        Adavi(template.graph, config),
+        plate_sizes={"group": (1, 3), "point": (25, 50)},
+        schedule=schedule(1, rate=1e-6),
+        device="cpu",
     )
     with seeded(1):
         latents, data = template.simulate((3, 50), 20)
     with torch.no_grad():
         centre = posterior.family(data).point()["group_means"][0]
     nearest = torch.cdist(latents["group_means"], centre).min(-1).values
-    assert float(nearest.median()) < 0.1  # components lie about 1 apart
+    # Components lie about 1 apart; 0.03 was measured, and 0.8 if they are not renumbered.
+    assert float(nearest.median()) < 0.1
 
 
 @pytest.mark.parametrize(
@@ -333,7 +343,7 @@ def test_counts_classes_and_double_precision(likelihood):
                 return pyro.sample("x", dist.Normal(z, 1.0), obs=x)
 
     template = analyse(counts)
-    posterior = fit(template, schedule=schedule(20), device="cpu")
+    posterior = fit(template, schedule=schedule(3), device="cpu")
     data = template.simulate((4, 10), 1)[1].values[0]
     assert posterior(data).mean("z").shape == (4,)
     assert posterior(data).mean("z").dtype == dtype

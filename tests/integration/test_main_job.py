@@ -29,7 +29,7 @@ from neuroparcel.pipeline import (
 )
 from neuroparcel.pipeline.run_folder import read_run
 
-STEPS = 60
+STEPS = 40
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,9 @@ def test_overwriting_removes_a_dead_run_s_maps(fitted, options, tmp_path, monkey
     """Killed while writing: the record lists no files, yet none of them may stay."""
     from neuroparcel.pipeline import outputs
 
-    killed = replace(options, output=tmp_path / "killed", steps=6)
+    two = options.subjects.read_text().split()[:2]
+    (tmp_path / "two.txt").write_text("\n".join(two))
+    killed = replace(options, subjects=tmp_path / "two.txt", output=tmp_path / "killed", steps=6)
     (tmp_path / "killed").mkdir()
     note = tmp_path / "killed" / "notes.txt"
 
@@ -146,8 +148,8 @@ def test_overwriting_removes_a_dead_run_s_maps(fitted, options, tmp_path, monkey
         with pytest.raises(KeyboardInterrupt):
             fit(killed)
     dead = list(killed.output.glob("sub-*"))
-    assert len(dead) == 4
-    first = options.subjects.read_text().split()[0]
+    assert len(dead) == 2
+    first, _ = two
     (tmp_path / "one.txt").write_text(first)
     fit(replace(killed, subjects=tmp_path / "one.txt", overwrite=True))
     assert [path.name for path in killed.output.glob("sub-*")] == [f"sub-{first}"]
@@ -293,7 +295,7 @@ def test_real_brains_follow_the_anatomical_split(real_data, tmp_path):
             subjects=tmp_path / "cohort.tsv",
             output=tmp_path / "results",
             targets="mmp",
-            steps=100,
+            steps=60,
             figures=False,
             quiet=True,
         )

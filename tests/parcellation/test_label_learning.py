@@ -337,3 +337,34 @@ def test_an_ascent_learns_networks_along_with_labels():
     )
     # 600 vertices a subject and network: a standard error of 0.05, and subjects do not differ.
     assert labels.evidence_weight / learning.factor == pytest.approx(1, abs=0.15)
+
+
+def test_weights_that_networks_answer_settle(monkeypatch):
+    """The larger the weight that networks were found with, the smaller the next best one."""
+
+    class Source:
+        weight = 1.0
+
+        def evidence(self, labels):
+            self.weight = labels.weight
+            return torch.zeros(2, 2, 5, 3)
+
+    class Answering:
+        def __init__(self, *_):
+            pass
+
+        def best(self, _):
+            return _Weights(1 / source.weight, 1.0)
+
+        def most_decisive(self, _):
+            return 1.0
+
+        def __call__(self, _):
+            return torch.zeros(2)
+
+    source = Source()
+    monkeypatch.setattr("neuroparcel.parcellation.label_learning._HeldOut", Answering)
+    sessions = Sessions(torch.ones(2, 2, 5, dtype=torch.bool))
+    labels, learning = learn_labels(source, sessions, effective_share=0.25)
+    assert learning.last_change < 0.05
+    assert labels.evidence_weight == pytest.approx(1)

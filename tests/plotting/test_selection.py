@@ -65,8 +65,8 @@ def test_what_was_not_measured_is_not_drawn(pixels_of):
 @pytest.mark.parametrize(
     ("turn", "spread", "said"),
     [
-        (3, 0.0, "no other number predicts as well"),
-        (6, 0.0, "of those tried none predicts as well, and more may be better"),
+        (3, 0.0, "no other number is within one standard error"),
+        (6, 0.0, "none tried is within one standard error, and more may be better"),
         (6, 50.0, "the curve is flat, the data do not tell"),
     ],
 )

@@ -43,7 +43,7 @@ class PosteriorWriter:
             Such as ``"subject_networks_mean"``.
         dims : sequence of str
             Names of its dimensions, which the file has.
-        values : ndarray
+        values : ndarray, shape of the dimensions (of ``rows`` along the subjects)
             Stored as float32. A variable without subjects is written anew each time.
         rows : slice
             Positions of the subjects, where ``subject`` is the first dimension.
@@ -58,6 +58,7 @@ class PosteriorWriter:
         variable = self._file.create_dataset(name, shape, np.float32, fillvalue=np.nan)
         for number, dim in enumerate(dims):
             variable.dims[number].attach_scale(self._file[dim])
+        variable.attrs["long_name"] = name.replace("_", " ")
 
 
 @contextmanager
