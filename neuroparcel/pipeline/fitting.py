@@ -280,21 +280,22 @@ def learn_from(
     dead = () if options.dead == "keep" else _dead(first, options)
     if not dead:
         return first
+    died = f"{len(dead)} of {options.networks} networks died"
     again = None if limits is None else limits.of_another_training()
     if options.dead == "drop":
         second = _trained(_without(first, dead, options), options, again, resume=resume)
-        return second.remarked(_said_of(dead, options, "were dropped; the training was repeated"))
+        return second.remarked(f"{died} and were dropped; the training was repeated")
     second = _trained(_reseeded(first, dead, options), options, again, resume=resume)
     still = _dead(second, options)
     found = [_heldout(one, options) for one in (first, second)]
     if len(still) < len(dead) and found[1] >= found[0]:
-        done = f"were started elsewhere; {len(still)} are dead after a second training"
-        return second.remarked(_said_of(dead, options, done))
-    done = (
-        f"; starting them elsewhere did not help ({len(still)} dead, held-out vertices "
+        return second.remarked(
+            f"{died} and were started elsewhere; {len(still)} are dead after a second training"
+        )
+    return first.remarked(
+        f"{died}; starting them elsewhere did not help ({len(still)} dead, held-out vertices "
         f"{found[1]:.2f} nats against {found[0]:.2f}), and the first training is kept"
     )
-    return first.remarked(_said_of(dead, options, done))
 
 
 def _trained(
@@ -350,11 +351,6 @@ def _reseeded(learnt: Learnt, dead: tuple[int, ...], options: FitOptions) -> Pre
         anchors = torch.nn.functional.normalize(anchors, dim=-1)
     start = replace(start, anchors=anchors)
     return Prepared(learnt.cohort, learnt.reduction, start, learnt.clustering)
-
-
-def _said_of(dead: tuple[int, ...], options: FitOptions, done: str) -> str:
-    joint = "" if done.startswith(";") else " and "
-    return f"{len(dead)} of {options.networks} networks died{joint}{done}"
 
 
 def reduce(cohort: Cohort, options: FitOptions) -> Reduction:
