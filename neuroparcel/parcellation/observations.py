@@ -54,7 +54,9 @@ def observe_and_cluster(
     seed: int,
     device: torch.device | str = "cpu",
 ) -> tuple[Observation, Clustering]:
-    """:func:`observe` and :func:`kmeans_anchors` in one pass over the sessions.
+    """:func:`observe`, and spherical k-means of the profiles, in one pass over the sessions.
+
+    The centres are those of the cohort's sample; all profiles are given to the nearest.
 
     Returns
     -------
@@ -75,23 +77,6 @@ def observe_and_cluster(
         anchors = unit_rows(anchors)
     clustering = Clustering(torch.from_numpy(anchors.astype(np.float32)), labels)
     return _observation(cohort, coordinates, device), clustering
-
-
-def kmeans_anchors(
-    cohort: Cohort, reduction: Reduction, n_networks: int, seed: int
-) -> tuple[Tensor, np.ndarray]:
-    """Spherical k-means of the pooled profiles, and its clusters' mean coordinates.
-
-    The centres are those of the cohort's sample; all profiles are given to the nearest.
-
-    Returns
-    -------
-    anchors : Tensor, shape (network, component)
-    labels : ndarray of int, shape (subject, session, vertex)
-        1 to ``n_networks``; 0 where there is no data.
-    """
-    _, clustering = observe_and_cluster(cohort, reduction, n_networks, seed)
-    return clustering.anchors, clustering.labels
 
 
 def _observation(

@@ -17,7 +17,6 @@ from neuroparcel.brain.reduction import fit_reduction
 from neuroparcel.errors import OptionError
 from neuroparcel.graph.observation import Observation
 from neuroparcel.parcellation.observations import (
-    kmeans_anchors,
     mean_centres,
     observe,
     observe_and_cluster,
@@ -81,9 +80,9 @@ def test_it_is_what_its_parts_are():
     cohort = make_cohort(signed=True)
     reduction = fit_reduction(cohort)
     data, clustering = observe_and_cluster(cohort, reduction, 3, seed=1)
-    anchors, labels = kmeans_anchors(cohort, reduction, 3, seed=1)
-    np.testing.assert_array_equal(anchors, clustering.anchors)
-    np.testing.assert_array_equal(labels, clustering.labels)
+    values = data.values[0].numpy()
+    means = [values[clustering.labels == number].mean(0) for number in (1, 2, 3)]
+    np.testing.assert_allclose(clustering.anchors, means, atol=1e-5)
     np.testing.assert_array_equal(observe(cohort, reduction).values, data.values)
 
 
@@ -99,8 +98,10 @@ def test_each_session_is_read_twice_in_all():
 def test_all_profiles_are_labelled_by_the_centres_of_a_sample(monkeypatch):
     monkeypatch.setattr(connectome, "_SAMPLE_ROWS", 40)
     cohort = make_cohort(signed=False)
-    _, labels = kmeans_anchors(cohort, fit_reduction(cohort), 3, seed=0)
-    np.testing.assert_array_equal(labels, np.where(cohort.valid, np.repeat([1, 2, 3], 20), 0))
+    _, clustering = observe_and_cluster(cohort, fit_reduction(cohort), 3, seed=0)
+    np.testing.assert_array_equal(
+        clustering.labels, np.where(cohort.valid, np.repeat([1, 2, 3], 20), 0)
+    )
 
 
 def test_more_networks_than_distinct_profiles_are_refused():
@@ -108,7 +109,7 @@ def test_more_networks_than_distinct_profiles_are_refused():
     reduction = fit_reduction(cohort)
     same = np.where(cohort.valid[..., None], cohort.profiles[0, 0, 0], 0)
     with pytest.raises(OptionError, match="3 networks asked for among 1 distinct profiles"):
-        kmeans_anchors(replace(cohort, profiles=same), reduction, 3, seed=0)
+        observe_and_cluster(replace(cohort, profiles=same), reduction, 3, seed=0)
 
 
 def test_means_of_vertices_show_what_noise_hides():
