@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import ConnectomeError
 from neuroparcel.types import BoolArray, FloatArray, IntArray
+
+Colour: TypeAlias = tuple[float, float, float, float]
+"""Red, green, blue and alpha in [0, 1]."""
 
 _SUM_TOLERANCE = 1e-3
 
@@ -38,6 +41,8 @@ class SoftParcellation:
     data : (vertex,) array of bool, optional
         Where they were found from data; elsewhere they are the prior's. By default wherever
         there are probabilities.
+    colours : tuple of Colour, optional
+        One a network; by default :func:`network_colours`.
 
     Raises
     ------
@@ -49,10 +54,12 @@ class SoftParcellation:
     networks: tuple[str, ...]
     probabilities: FloatArray
     data: BoolArray | None = None
+    colours: tuple[Colour, ...] = ()
 
     def __post_init__(self) -> None:
         _check("A parcellation", self.probabilities, (len(self.axis), len(self.networks)))
         _check_mask(self.data, (len(self.axis),))
+        object.__setattr__(self, "colours", _colours_of(self.networks, self.colours))
 
     @property
     def n_networks(self) -> int:
@@ -91,6 +98,17 @@ class SoftParcellation:
         largest = np.log(self.n_networks) if self.n_networks > 1 else 1.0
         return np.clip(nats / largest, 0, 1).astype(np.float32)
 
+    @property
+    def margin(self) -> FloatArray:
+        """Probability of the most probable network less that of the next, shape (vertex,), float32.
+
+        1 where there is one network; NaN where nothing is known.
+        """
+        if self.n_networks == 1:
+            return np.where(self.is_known, 1, np.nan).astype(np.float32)
+        next_best, best = np.partition(self.probabilities, (-2, -1), axis=-1)[:, -2:].T
+        return np.where(self.is_known, best - next_best, np.nan).astype(np.float32)
+
 
 class Parcellations(Protocol):
     """Parcellations of a cohort that are looked at one by one: in memory, or on disk."""
@@ -102,6 +120,10 @@ class Parcellations(Protocol):
     @property
     def networks(self) -> tuple[str, ...]:
         """Names of the networks."""
+
+    @property
+    def colours(self) -> tuple[Colour, ...]:
+        """Colours of the networks."""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -144,6 +166,8 @@ class CohortParcellation:
     data : (subject, session, vertex) array of bool, optional
         Where sessions have data; a subject has what one of its sessions has, the population
         what one subject has. By default wherever sessions have probabilities.
+    colours : tuple of Colour, optional
+        One a network; by default :func:`network_colours`.
     """
 
     axis: BrainAxis
@@ -154,6 +178,7 @@ class CohortParcellation:
     subject: FloatArray
     session: FloatArray
     data: BoolArray | None = None
+    colours: tuple[Colour, ...] = ()
 
     def __post_init__(self) -> None:
         last = (len(self.axis), len(self.networks))
@@ -162,6 +187,7 @@ class CohortParcellation:
         _check("Subject parcellations", self.subject, (n_subjects, *last))
         _check("Session parcellations", self.session, (n_subjects, n_sessions, *last))
         _check_mask(self.data, (n_subjects, n_sessions, last[0]))
+        object.__setattr__(self, "colours", _colours_of(self.networks, self.colours))
 
     @property
     def n_networks(self) -> int:
@@ -177,24 +203,27 @@ class CohortParcellation:
     def of_population(self) -> SoftParcellation:
         """The population's parcellation."""
         data = None if self.data is None else np.asarray(self.data.any(axis=(0, 1)))
-        return SoftParcellation(self.axis, self.networks, self.population, data)
+        return self._soft(self.population, data)
 
     def of_subject(self, subject: str) -> SoftParcellation:
         """One subject's parcellation."""
         row = position_of("subject", subject, self.subjects)
         data = None if self.data is None else self.data[row].any(axis=0)
-        return SoftParcellation(self.axis, self.networks, self.subject[row], data)
+        return self._soft(self.subject[row], data)
 
     def of_session(self, subject: str, session: str) -> SoftParcellation:
         """One session's parcellation, all NaN if the session is missing."""
         row = position_of("subject", subject, self.subjects)
         column = position_of("session", session, self.sessions)
         data = None if self.data is None else self.data[row, column]
-        return SoftParcellation(self.axis, self.networks, self.session[row, column], data)
+        return self._soft(self.session[row, column], data)
+
+    def _soft(self, probabilities: FloatArray, data: BoolArray | None) -> SoftParcellation:
+        return SoftParcellation(self.axis, self.networks, probabilities, data, self.colours)
 
 
-def network_colours(n_networks: int) -> tuple[tuple[float, float, float, float], ...]:
-    """A colour for each network: red, green, blue, alpha in [0, 1].
+def network_colours(n_networks: int) -> tuple[Colour, ...]:
+    """A colour for each network by its number.
 
     A network keeps its colour whatever the number of networks. The first seven are safe for
     colour-blind readers; further ones step around the colour wheel by the golden ratio, in four
@@ -203,7 +232,7 @@ def network_colours(n_networks: int) -> tuple[tuple[float, float, float, float],
     return tuple(_colour(number) for number in range(n_networks))
 
 
-def _colour(number: int) -> tuple[float, float, float, float]:
+def _colour(number: int) -> Colour:
     if number < len(_OKABE_ITO):
         red, green, blue = (int(_OKABE_ITO[number][i : i + 2], 16) / 255 for i in (0, 2, 4))
     else:
@@ -221,6 +250,13 @@ def _check(what: str, probabilities: FloatArray, shape: tuple[int, ...]) -> None
     total = rows.sum(axis=1, dtype=np.float64)
     if not (np.abs(total - 1) < _SUM_TOLERANCE).all() or (rows < 0).any():
         raise ConnectomeError(f"{what} has rows that are not probabilities with sum 1.")
+
+
+def _colours_of(networks: tuple[str, ...], colours: tuple[Colour, ...]) -> tuple[Colour, ...]:
+    """The colours given, or the ones of the numbers."""
+    if colours and len(colours) != len(networks):
+        raise ConnectomeError(f"{len(colours)} colours do not belong to {len(networks)} networks.")
+    return colours or network_colours(len(networks))
 
 
 def _check_mask(data: BoolArray | None, shape: tuple[int, ...]) -> None:

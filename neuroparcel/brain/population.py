@@ -51,4 +51,5 @@ class PopulationMean:
         total = np.where(data[:, None], self._sum, self._sum_of_all)
         count = np.where(data, self.n_with_data, np.where(self._n > 0, self._n, np.nan))
         mean = (total / count[:, None]).astype(np.float32)
-        return SoftParcellation(self._first.axis, self._first.networks, mean, data)
+        first = self._first
+        return SoftParcellation(first.axis, first.networks, mean, data, first.colours)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuroparcel.brain.parcellation import network_colours
+from neuroparcel.brain.parcellation import Colour, network_colours
 from neuroparcel.errors import SpaceError
 from neuroparcel.plotting.paint import NO_DATA, OUTLINE
 from neuroparcel.types import FloatArray, IntArray
@@ -38,6 +38,7 @@ def draw_heatmap(
     networks: Sequence[str],
     *,
     title: str,
+    colours: Sequence[Colour] | None = None,
     certainty: FloatArray | None = None,
     quantity: str = "correlation (Fisher z)",
     names: Sequence[str] | None = None,
@@ -58,6 +59,8 @@ def draw_heatmap(
         One name a network.
     title : str
         What stands above it.
+    colours : sequence of Colour, optional
+        One a network; by default :func:`~neuroparcel.brain.parcellation.network_colours`.
     certainty : (node,) array of float, optional
         What the nodes of a network are sorted by, largest first; their mean similarity with
         the others of the network if not given.
@@ -94,9 +97,9 @@ def draw_heatmap(
     left_of_it, above_it = _LEFT - _GAP - _STRIP, _BELOW + _SIDE + _GAP
     beside = _add_axes(figure, left_of_it, _BELOW, _STRIP, _SIDE)
     above = _add_axes(figure, _LEFT, above_it, _SIDE, _STRIP)
-    colours = _colours(sorted_labels, len(networks))
-    _draw_strip(beside, colours[:, None])
-    _draw_strip(above, colours[None])
+    strip = _colours(sorted_labels, colours or network_colours(len(networks)))
+    _draw_strip(beside, strip[:, None])
+    _draw_strip(above, strip[None])
     _name_networks(beside, sorted_labels, networks)
 
     scale = _add_axes(figure, _LEFT + _SIDE + right - 0.75, _BELOW, _BAR, _SIDE / 2)
@@ -227,10 +230,9 @@ def _draw_strip(axes: Axes, colours: FloatArray) -> None:
     axes.set_axis_off()
 
 
-def _colours(labels: IntArray, n_networks: int) -> FloatArray:
+def _colours(labels: IntArray, colours: Sequence[Colour]) -> FloatArray:
     """Colour of each node's network, (node, 3); grey without data."""
-    colours = np.array([NO_DATA, *(rgba[:3] for rgba in network_colours(n_networks))])
-    return colours[labels]
+    return np.array([NO_DATA, *(rgba[:3] for rgba in colours)])[labels]
 
 
 def _name_networks(axes: Axes, sorted_labels: IntArray, networks: Sequence[str]) -> None:

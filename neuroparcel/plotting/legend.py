@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuroparcel.brain.parcellation import Colour
 from neuroparcel.plotting.paint import (
     AREA_WIDTH,
     DASHES,
@@ -38,6 +39,7 @@ def column_width(networks: Sequence[str]) -> float:
 def draw_legend(
     axes: Axes,
     networks: Sequence[str],
+    colours: Sequence[Colour],
     *,
     height: float,
     areas: bool,
@@ -53,6 +55,8 @@ def draw_legend(
         Where to draw; its units become inches.
     networks : sequence of str
         Names of the networks.
+    colours : sequence of Colour
+        Of the networks.
     height : float
         Height of the axes in inches.
     areas : bool
@@ -70,8 +74,8 @@ def draw_legend(
     font = min(_FONT, 0.6 * row * _POINTS_OF_AN_INCH)
     width = column_width(networks)
     axes.set_axis_off()
-    for number, name in enumerate(networks):
-        ramp = faded_colours(len(networks), np.linspace(0, 1, 128))[number]
+    ramps = faded_colours(colours, np.linspace(0, 1, 128))
+    for number, (name, ramp) in enumerate(zip(networks, ramps, strict=True)):
         column, place = divmod(number, n_in_column)
         left, middle = column * width, (place + 0.5) * row
         extent = (left, left + _SWATCH, middle + 0.4 * row, middle - 0.4 * row)

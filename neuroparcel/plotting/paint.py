@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import SoftParcellation, network_colours
+from neuroparcel.brain.parcellation import Colour, SoftParcellation
 from neuroparcel.plotting.view import SurfaceView
 from neuroparcel.types import BoolArray, FloatArray
 
@@ -38,13 +39,13 @@ _TIE_BREAK = 1e-3  # in favour of the label, where two networks are equally prob
 _RELIEF_IN_COLOUR = 0.35  # how much of the surface's light and shadow shows through a colour
 
 
-def faded_colours(n_networks: int, entropy: FloatArray) -> FloatArray:
+def faded_colours(colours: Sequence[Colour], entropy: FloatArray) -> FloatArray:
     """Colour of each network at each entropy.
 
     Parameters
     ----------
-    n_networks : int
-        Number of networks.
+    colours : sequence of Colour
+        One a network.
     entropy : (...) array of float
         0 for a certain label, 1 for an undecided one.
 
@@ -53,8 +54,8 @@ def faded_colours(n_networks: int, entropy: FloatArray) -> FloatArray:
     (network, ..., 3) array of float
         Red, green and blue in [0, 1].
     """
-    full = np.array(network_colours(n_networks))[:, :3]
-    full = full.reshape(n_networks, *(1,) * np.ndim(entropy), 3)
+    full = np.array(colours)[:, :3]
+    full = full.reshape(len(colours), *(1,) * np.ndim(entropy), 3)
     share = MOST_FADED * np.asarray(entropy)[..., None]
     return np.asarray(full * (1 - share) + PALE * share)
 
@@ -83,7 +84,7 @@ def paint_parcellation(view: SurfaceView, parcellation: SoftParcellation) -> Flo
     (row, column, 3) array of float
         Red, green and blue in [0, 1].
     """
-    axis, n_networks = parcellation.axis, parcellation.n_networks
+    axis = parcellation.axis
     known = parcellation.has_data
     label = _network_shares(view, parcellation).argmax(axis=0)
     region = _at_pixels(view, axis, np.ones(len(axis)))
@@ -92,7 +93,7 @@ def paint_parcellation(view: SurfaceView, parcellation: SoftParcellation) -> Flo
     entropy = np.clip(entropy / np.maximum(with_data, 1e-6), 0, 1)
 
     colours = np.take_along_axis(
-        faded_colours(n_networks, entropy), label[None, ..., None], axis=0
+        faded_colours(parcellation.colours, entropy), label[None, ..., None], axis=0
     )[0]
     colours[2 * with_data < region] = NO_DATA
     light = 1 - _RELIEF_IN_COLOUR * (np.nanmax(view.relief) - np.nan_to_num(view.relief))

@@ -146,6 +146,7 @@ def _draw_legend(
     draw_legend(
         axes,
         shown[0].networks,
+        shown[0].colours,
         height=height,
         areas=False,
         holes=holes,

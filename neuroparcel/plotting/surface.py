@@ -219,6 +219,7 @@ def _draw_side(
     draw_legend(
         figure.add_subplot(grid[-1]),
         parcellation.networks,
+        parcellation.colours,
         height=left_over,
         areas=has_areas,
         holes=not parcellation.has_data.all(),

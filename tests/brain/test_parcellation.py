@@ -103,3 +103,24 @@ def test_a_subject_has_the_data_of_any_session(soft):
     assert cohort.of_session("b", "x").labels.tolist() == [0] * 4
     with pytest.raises(ConnectomeError, match=r"mask of data of shape \(4,\)"):
         replace(cohort, data=data[0, 0])
+
+
+def test_the_margin_is_between_the_two_most_probable(axis):
+    rows = np.array([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4], [np.nan] * 3], dtype=np.float32)
+    soft = SoftParcellation(axis.restrict([0, 1, 2]), ("a", "b", "c"), rows)
+    np.testing.assert_allclose(soft.margin, [0.2, 0, np.nan], atol=1e-6)
+    one = SoftParcellation(axis.restrict([0]), ("a",), np.ones((1, 1), np.float32))
+    assert one.margin.tolist() == [1]
+
+
+def test_colours_are_one_a_network_and_the_same_at_all_levels(soft):
+    assert soft.colours == network_colours(2)
+    colours = ((0.1, 0.2, 0.3, 1.0), (0.4, 0.5, 0.6, 1.0))
+    p = soft.probabilities
+    cohort = CohortParcellation(
+        soft.axis, soft.networks, ("s",), ("1",), p, p[None], p[None, None], colours=colours
+    )
+    levels = (cohort.of_population(), cohort.of_subject("s"), cohort.of_session("s", "1"))
+    assert all(level.colours == colours for level in levels)
+    with pytest.raises(ConnectomeError, match="2 colours do not belong to 3 networks"):
+        SoftParcellation(soft.axis, ("a", "b", "c"), np.ones((4, 3)) / 3, colours=colours)

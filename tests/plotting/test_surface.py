@@ -35,7 +35,7 @@ def painted(parcellation: SoftParcellation, label: str, region) -> np.ndarray:
 
 
 def test_certain_is_full_colour_and_undecided_can_still_be_told():
-    ramp = faded_colours(3, np.array([0.0, 0.5, 1.0]))
+    ramp = faded_colours(network_colours(3), np.array([0.0, 0.5, 1.0]))
     assert ramp.shape == (3, 3, 3)
     np.testing.assert_allclose(ramp[:, 0], np.array(network_colours(3))[:, :3])
     np.testing.assert_allclose(ramp[:, 2] - PALE, (1 - MOST_FADED) * (ramp[:, 0] - PALE))

@@ -100,7 +100,7 @@ class CiftiMaps:
         }
         entropy = {"entropy": _spread(soft.entropy, n_rows, self._rows)}
         data = {"data": _spread(soft.has_data, n_rows, self._rows)}
-        labels = network_labels(soft.networks)
+        labels = network_labels(soft.networks, soft.colours)
         return {
             self._writer.dlabel(file(_LABELS), {"networks": keys}, labels): {},
             self._writer.dscalar(file(_PROBABILITIES), probabilities): {},

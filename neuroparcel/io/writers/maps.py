@@ -10,7 +10,7 @@ import numpy as np
 
 from neuroparcel.brain.atlas import Label
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import SoftParcellation, network_colours
+from neuroparcel.brain.parcellation import Colour, SoftParcellation
 
 NamedFile: TypeAlias = Callable[[str], Path]
 """Path of one level's file with the given ending, such as ``"dseg.dlabel.nii"``."""
@@ -52,9 +52,8 @@ class ParcellationMaps(Protocol):
         """Read one parcellation again."""
 
 
-def network_labels(networks: Sequence[str]) -> list[Label]:
+def network_labels(networks: Sequence[str], colours: Sequence[Colour]) -> list[Label]:
     """Label table of some networks: keys from 1, each network in its colour."""
-    colours = network_colours(len(networks))
     return [
         Label(key, name, rgba)
         for key, (name, rgba) in enumerate(zip(networks, colours, strict=True), start=1)

@@ -99,11 +99,11 @@ class ParcellationWriter:
         self._write(population, everyone)
         axis = self._maps.axis
         self._files += [
-            _write_label_table(self._layout, self.networks),
+            _write_label_table(self._layout, population),
             self._write_all_labels(population),
             write_json(self.folder / DESCRIPTION, _description(everyone)),
             write_arrays(self.folder / ROWS, axis_to_arrays(REGION, axis)),
-            write_json(self.folder / INDEX, self._index(axis)),
+            write_json(self.folder / INDEX, self._index(population)),
         ]
         return self._files
 
@@ -141,13 +141,14 @@ class ParcellationWriter:
         )
         return write_tsv(self._layout.file(f"{self._maps.row}.tsv"), (*places, *labels), rows)
 
-    def _index(self, axis: BrainAxis) -> dict[str, Any]:
+    def _index(self, population: SoftParcellation) -> dict[str, Any]:
         return {
             "stem": self._layout.stem,
             "networks": list(self.networks),
+            "colours": population.colours,
             "subjects": list(self.subjects),
             "sessions": list(self.sessions),
-            "axis": axis_to_json(axis),
+            "axis": axis_to_json(population.axis),
             "present": {subject: self._present[subject] for subject in self.subjects},
         }
 
@@ -217,10 +218,10 @@ def write_parcellations(
     return writer.finish(parcellation.of_population())
 
 
-def _write_label_table(layout: MapFiles, networks: Sequence[str]) -> Path:
+def _write_label_table(layout: MapFiles, soft: SoftParcellation) -> Path:
     rows = [
         (label.key, label.name, "#" + "".join(f"{round(255 * c):02x}" for c in label.rgba[:3]))
-        for label in network_labels(networks)
+        for label in network_labels(soft.networks, soft.colours)
     ]
     return write_tsv(layout.file("dseg.tsv"), ("index", "name", "color"), rows)
 

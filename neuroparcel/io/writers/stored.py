@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import (
     CohortParcellation,
+    Colour,
     SoftParcellation,
     position_of,
 )
@@ -21,6 +22,8 @@ from neuroparcel.errors import FileFormatError
 from neuroparcel.io.axis_arrays import axis_from
 from neuroparcel.io.files import read_arrays
 from neuroparcel.io.writers.map_files import INDEX, REGION, ROWS, MapFiles, maps_of
+
+_ENTRIES = ("stem", "networks", "colours", "subjects", "sessions", "present", "axis")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,8 @@ class StoredParcellations:
         The region.
     networks, subjects, sessions : tuple of str
         Names.
+    colours : tuple of Colour
+        Of the networks.
     present : mapping of str to tuple of str
         Sessions of each subject.
     files : MapFiles
@@ -40,6 +45,7 @@ class StoredParcellations:
 
     axis: BrainAxis
     networks: tuple[str, ...]
+    colours: tuple[Colour, ...]
     subjects: tuple[str, ...]
     sessions: tuple[str, ...]
     present: Mapping[str, tuple[str, ...]]
@@ -66,7 +72,7 @@ class StoredParcellations:
         if session in self.present[subject]:
             return self._read(subject, session)
         nothing = np.full((len(self.axis), self.n_networks), np.nan, np.float32)
-        return SoftParcellation(self.axis, self.networks, nothing)
+        return SoftParcellation(self.axis, self.networks, nothing, colours=self.colours)
 
     def load(self) -> CohortParcellation:
         """All of them, in memory."""
@@ -79,11 +85,14 @@ class StoredParcellations:
             session[row, column], data[row, column] = soft.probabilities, soft.has_data
         population = self.of_population().probabilities
         names = (self.networks, self.subjects, self.sessions)
-        return CohortParcellation(self.axis, *names, population, subject, session, data)
+        return CohortParcellation(
+            self.axis, *names, population, subject, session, data, self.colours
+        )
 
     def _read(self, subject: str | None = None, session: str | None = None) -> SoftParcellation:
         file = partial(self.files.file, subject=subject, session=session)
-        return maps_of(self.axis).read(file, self.networks)
+        soft = maps_of(self.axis).read(file, self.networks)
+        return replace(soft, colours=self.colours)
 
 
 def open_parcellations(folder: Path) -> StoredParcellations:
@@ -105,9 +114,10 @@ def open_parcellations(folder: Path) -> StoredParcellations:
     networks, subjects, sessions = (
         tuple(index[name]) for name in ("networks", "subjects", "sessions")
     )
+    colours = tuple(tuple(colour) for colour in index["colours"])
     present = {subject: tuple(days) for subject, days in index["present"].items()}
     files = MapFiles(folder, index["stem"])
-    return StoredParcellations(axis, networks, subjects, sessions, present, files)
+    return StoredParcellations(axis, networks, colours, subjects, sessions, present, files)
 
 
 def read_parcellations(folder: Path) -> CohortParcellation:
@@ -141,7 +151,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise FileFormatError(f"{path} is not valid JSON ({error}).") from error
-    missing = {"stem", "networks", "subjects", "sessions", "present", "axis"} - index.keys()
+    missing = set(_ENTRIES) - index.keys()
     if missing:
         raise FileFormatError(
             f"{path} lacks {', '.join(sorted(missing))}.",
