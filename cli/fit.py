@@ -103,6 +103,21 @@ from .options import MODEL, TRAINING, Duration, SectionedCommand, option
     "or with their start put where profiles vary most.",
 )
 @option(
+    "--reference",
+    section=MODEL,
+    metavar="NAME|PATH",
+    help="Name and colour networks after an atlas (yeo17, yeo7, cole-anticevic, ...), a label "
+    "file, or the results folder of an earlier fit, so that they keep both from run to run.",
+)
+@option(
+    "--match",
+    section=MODEL,
+    type=click.Choice(["overlap", "profiles"]),
+    default="overlap",
+    help="How networks find their partner in the reference, one to one: by the overlap of maps, "
+    "or, with an earlier fit, by the correlation of profiles over the same targets.",
+)
+@option(
     "--family",
     section=TRAINING,
     type=click.Choice(["adavi", "mean-field", "reference"]),

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.identity import Identity
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.errors import OptionError
 from neuroparcel.models.mshbm import MSHBM
@@ -82,6 +83,7 @@ def parcellate(
     sessions: Sequence[str],
     labels: LabelModel | None = None,
     *,
+    identity: Identity | None = None,
     strength: Tensor | None = None,
     evidence: str = "mean",
     seed: int = 0,
@@ -95,9 +97,11 @@ def parcellate(
     population, subject, session = _levels(
         networks, model, labels, strength, evidence, _N_DRAWS, seed
     )
+    named = identity or Identity.numbered(model.n_networks)
     return CohortParcellation(
         axis=axis,
-        networks=network_names(model.n_networks),
+        networks=named.networks,
+        colours=named.colours,
         subjects=tuple(subjects),
         sessions=tuple(sessions),
         population=population,
@@ -105,11 +109,6 @@ def parcellate(
         session=session,
         data=networks.data.mask[0].cpu().numpy(),
     )
-
-
-def network_names(n_networks: int) -> tuple[str, ...]:
-    """Names of networks, by number."""
-    return tuple(f"Network{number + 1}" for number in range(n_networks))
 
 
 def _levels(

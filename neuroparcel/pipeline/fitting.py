@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from neuroparcel.brain.connectome import Cohort
+from neuroparcel.brain.identity import Reference
 from neuroparcel.brain.reduction import Reduction, fit_reduction
 from neuroparcel.errors import OptionError
 from neuroparcel.graph.observation import Observation
@@ -41,6 +42,7 @@ from neuroparcel.pipeline.outputs import write_run
 from neuroparcel.pipeline.planning import Plan, find_files, plan_recipe
 from neuroparcel.pipeline.progress import say
 from neuroparcel.pipeline.reading import read_cohort
+from neuroparcel.pipeline.references import identity_of, load_reference
 from neuroparcel.pipeline.results import FitResult
 from neuroparcel.pipeline.run_folder import open_run
 from neuroparcel.pipeline.saved_model import SavedModel
@@ -52,7 +54,16 @@ def plan(options: FitOptions) -> Plan:
     open_run(options, "fit")
     device_for(options.family, options.device)
     check_steps(options)
-    return find_inputs(options)
+    planned = find_inputs(options)
+    _reference(options, planned)
+    return planned
+
+
+def _reference(options: FitOptions, planned: Plan) -> Reference | None:
+    """What the networks are named after; read before anything long runs."""
+    if options.reference is None:
+        return None
+    return load_reference(options.reference, options.match, planned.recipe)
 
 
 def find_inputs(options: FitOptions) -> Plan:
@@ -124,6 +135,7 @@ def _fit(options: FitOptions) -> FitResult:
     folder = open_run(options, "fit")
     check_steps(options)
     planned = find_inputs(options)
+    reference = _reference(options, planned)
     cohort, warnings = read_cohort(planned, options)
     prepared = prepare(cohort, options)  # first: what cannot be divided leaves no folder behind
     folder.begin(planned.input_record())
@@ -139,18 +151,20 @@ def _fit(options: FitOptions) -> FitResult:
             cohort.sessions,
         ),
     )
+    observed = ObservedCohort(cohort, learnt.reduction, data.values.device, data)
     model = SavedModel(
         planned.recipe,
         learnt.reduction,
         trained.networks,
         trained.labels,
         learnt.clustering.anchors.cpu().numpy(),
+        identity_of(trained, observed, reference, options.match, options.seed),
         {"sessions": options.sessions, "seed": options.seed},
     )
     return write_run(
         folder,
         model,
-        ObservedCohort(cohort, learnt.reduction, data.values.device, data),
+        observed,
         lambda part: clusters[part.place],
         options,
         planned,

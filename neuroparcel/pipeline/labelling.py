@@ -16,7 +16,7 @@ from neuroparcel.inference.refinement import Refinement
 from neuroparcel.io.writers import ParcellationWriter, full_axis_of
 from neuroparcel.io.writers.posteriors import POSTERIOR_FILE, PosteriorWriter, posterior_file
 from neuroparcel.parcellation.agreement import hard_labels, single_session_labels
-from neuroparcel.parcellation.labels import network_names, parcellate
+from neuroparcel.parcellation.labels import parcellate
 from neuroparcel.parcellation.networks import CohortNetworks, TrainedNetworks, top_networks
 from neuroparcel.parcellation.observations import nearest_anchor
 from neuroparcel.parcellation.observed_cohort import ObservedCohort, Part
@@ -92,7 +92,7 @@ def label_cohort(
         What is judged and summed up; the maps are on disk.
     """
     cohort = observed.cohort
-    names = network_names(model.n_networks)
+    names = model.identity.networks
     writer = ParcellationWriter(
         folder,
         cohort.axis,
@@ -126,6 +126,7 @@ def label_cohort(
                 part.subjects,
                 cohort.sessions,
                 model.labels,
+                identity=model.identity,
                 strength=part.strength,
                 evidence=options.evidence,
                 seed=options.seed,

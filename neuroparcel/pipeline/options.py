@@ -184,6 +184,10 @@ class FitOptions(ProfileOptions):
     dead : {"keep", "drop", "reseed"}
         What becomes of networks that die: reported only; or the training is repeated without
         them, or with their anchors put where profiles vary most.
+    reference : str, optional
+        Atlas, label file or results folder that networks take names and colours from.
+    match : {"overlap", "profiles"}
+        How networks are matched with the reference's.
     seed : int
     device : str
         ``auto``, ``cpu``, ``cuda``, ...
@@ -210,6 +214,8 @@ class FitOptions(ProfileOptions):
     smoothness: str = "0"
     calibrate: bool = False
     dead: str = "keep"
+    reference: str | None = None
+    match: str = "overlap"
     family: str = "adavi"
     seed: int = 0
     device: str = "auto"

@@ -115,6 +115,7 @@ def write_run(
         "recipe": model.recipe.to_json(),
         "labels": _label_record(model, trained, reliable),
         "n_networks": model.n_networks,
+        "identity": model.identity.to_json(),
         "refinement": None if labelled.refinement is None else asdict(labelled.refinement),
         "reduction": {
             "n_targets": model.reduction.n_targets,
@@ -135,6 +136,7 @@ def write_run(
         verdict=verdict,
         warnings=every_warning,
         agreement=agreement,
+        identity=model.identity,
     )
 
 

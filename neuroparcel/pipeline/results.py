@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neuroparcel.brain.identity import Identity
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.inference.refinement import Refinement
 from neuroparcel.inference.stages import TrainingHistory
@@ -47,6 +48,8 @@ class FitResult:
         Adjusted Rand indices with areas, within and between subjects, and k-means' own.
     refinement : Refinement, optional
         What ``--refine`` gained.
+    identity : Identity, optional
+        What the networks are named after.
     """
 
     output: Path
@@ -60,6 +63,7 @@ class FitResult:
     warnings: tuple[str, ...]
     agreement: Mapping[str, float]
     refinement: Refinement | None = None
+    identity: Identity | None = None
 
     @cached_property
     def parcellation(self) -> CohortParcellation:
@@ -73,6 +77,7 @@ class FitResult:
             f"{len(self.subjects)} subjects, {self.n_sessions} sessions, "
             f"{len(axis)} {axis.rows_are}, {self.population.n_networks} networks",
             *self._prior_lines(),
+            *self._identity_lines(),
             *(f"verdict: {message}" for message in self.verdict.messages),
             *_agreement_lines(self.agreement),
             *_refinement_lines(self.refinement),
@@ -84,6 +89,10 @@ class FitResult:
         if self.figures:
             lines.append(f"pictures: {self.figures[0].parent}")
         return "\n".join(lines)
+
+    def _identity_lines(self) -> list[str]:
+        said = None if self.identity is None else self.identity.describe()
+        return [] if said is None else [said]
 
     def _prior_lines(self) -> list[str]:
         if not self.prior_only:

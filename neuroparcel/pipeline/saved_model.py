@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from neuroparcel.brain.atlas import Region
+from neuroparcel.brain.identity import Identity
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import CheckpointError
 from neuroparcel.inference.checkpoints import load_tensors, save_tensors
@@ -26,7 +27,7 @@ from neuroparcel.pipeline.families import saved_family
 from neuroparcel.versions import versions
 
 _CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
-_FORMAT = 5
+_FORMAT = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class SavedModel:
         How evidence becomes labels; by default as in the paper.
     anchors : ndarray, shape (network, component)
         Its k-means centres, that the networks are numbered by.
+    identity : Identity
+        What the networks are called, and their colours.
     settings : mapping
         What else new subjects are treated by (``sessions``); plain JSON.
 
@@ -58,6 +61,7 @@ class SavedModel:
     networks: TrainedNetworks
     labels: LabelModel | None
     anchors: np.ndarray
+    identity: Identity
     settings: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -98,6 +102,7 @@ class SavedModel:
         config = {
             "format": _FORMAT,
             "n_networks": self.n_networks,
+            "identity": self.identity.to_json(),
             "versions": versions(),
             "model": _model_settings(self.model),
             "family": {"name": self.networks.name, **self.networks.settings()},
@@ -155,6 +160,7 @@ def load_model(path: Path, device: str = "cpu") -> SavedModel:
         networks=load(model, labels, config["family"], tensors, folder / _WEIGHTS),
         labels=labels,
         anchors=arrays["anchors"],
+        identity=Identity.from_json(config["identity"]),
         settings=config["settings"],
     )
 

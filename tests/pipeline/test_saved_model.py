@@ -12,6 +12,7 @@ from neuroparcel.brain.atlas import Region, Targets
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.cleaning import Cleaning
 from neuroparcel.brain.features import Features
+from neuroparcel.brain.identity import Identity
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import CheckpointError
 from neuroparcel.families.adavi import Adavi, AdaviConfig
@@ -68,7 +69,9 @@ def make_model(recipe: Recipe) -> SavedModel:
     posterior = AmortizedPosterior(template, family)
     settings = {"sessions": "run", "more": {"of": [1, None]}}
     networks = AmortizedNetworks(posterior, population)
-    return SavedModel(recipe, reduction, networks, None, anchors.numpy(), settings)
+    colours = ((0.1, 0.2, 0.3, 1.0), (0.4, 0.5, 0.6, 1.0))
+    named = Identity(("DefaultA", "Unmatched1"), colours, "yeo17", "overlap", (0.7, None))
+    return SavedModel(recipe, reduction, networks, None, anchors.numpy(), named, settings)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,7 @@ def test_a_model_comes_back(tmp_path, axis, make_recipe):
     assert again.feature_names == tuple("vwxyz")
     assert again.settings == model.settings
     assert again.n_networks == 2
+    assert again.identity == model.identity
     np.testing.assert_array_equal(again.anchors, model.anchors)
     weights = again.networks.posterior.family.state_dict()
     for name, weight in model.networks.posterior.family.state_dict().items():
@@ -110,8 +114,8 @@ def test_a_recipe_of_another_length_is_refused():
 def test_models_of_another_format_are_refused(tmp_path):
     config, *_ = make_model(maps(NODES)).save(tmp_path)
     text = config.read_text()
-    config.write_text(text.replace('"format": 5', '"format": 2'))
-    with pytest.raises(CheckpointError, match=r"has the format 2; this version reads 5"):
+    config.write_text(text.replace('"format": 6', '"format": 2'))
+    with pytest.raises(CheckpointError, match=r"has the format 2; this version reads 6"):
         load_model(tmp_path)
     config.write_text(text[:50])
     with pytest.raises(CheckpointError, match="is damaged"):

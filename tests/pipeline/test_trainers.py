@@ -11,6 +11,7 @@ import torch
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.features import Features
+from neuroparcel.brain.identity import Identity
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import OptionError
 from neuroparcel.graph import Observation
@@ -168,9 +169,9 @@ def test_a_saved_model_infers_the_same_labels(tmp_path, family, label_prior, smo
     components = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 3)))[0].T
     reduction = Reduction("ilr", np.zeros(4), components, np.ones(3), np.full(3, 0.3), np.eye(3))
     recipe = Recipe(make_region(SQUARE), None, Features("maps"), maps=features)
-    model = SavedModel(
-        recipe, reduction, found.networks, found.labels, ANCHORS.numpy(), {"sessions": "day"}
-    )
+    named = Identity.numbered(N_NETWORKS)
+    how = {"sessions": "day"}
+    model = SavedModel(recipe, reduction, found.networks, found.labels, ANCHORS.numpy(), named, how)
     model.save(tmp_path)
     again = load_model(tmp_path)
     new = start(2, seed=1)
