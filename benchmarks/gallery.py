@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.record import Recorder
 from neuroparcel.brain.atlas import Atlas
+from neuroparcel.brain.matching import best_pairs, dice_matrix
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.errors import OptionError
 from neuroparcel.io.atlases import load_atlas
@@ -75,13 +75,10 @@ def run(recorder: Recorder, seed: int, data: Path | None) -> None:
 
 
 def named_after(found: CohortParcellation, atlas: Atlas) -> tuple[CohortParcellation, np.ndarray]:
-    """The networks in the order of an atlas, and their Dice coefficients with its labels."""
-    ours = found.of_population().labels
-    mine = ours[:, None] == 1 + np.arange(found.n_networks)
-    theirs = atlas.keys[:, None] == [label.key for label in atlas.labels]
-    common = mine.T.astype(float) @ theirs
-    dice = 2 * common / (mine.sum(0)[:, None] + theirs.sum(0))
-    rows, columns = linear_sum_assignment(-dice)
+    """The networks in order and colours of an atlas, and their Dice coefficients with it."""
+    n_labels = len(atlas.labels)
+    dice = dice_matrix(found.of_population().labels, atlas.keys, found.n_networks, n_labels)
+    rows, columns = best_pairs(dice)
     order = rows[np.argsort(columns)]
     dice = dice[order, np.sort(columns)]
     names = [
@@ -91,6 +88,7 @@ def named_after(found: CohortParcellation, atlas: Atlas) -> tuple[CohortParcella
     return replace(
         found,
         networks=tuple(names),
+        colours=tuple(label.rgba for label in atlas.labels),
         population=found.population[:, order],
         subject=found.subject[..., order],
         session=found.session[..., order],
