@@ -41,9 +41,9 @@ test: install
 
 # Two processes with one thread each: what two cores do best.
 pytest: install
-	# The files that take longest first: a file is one worker's, and the last would keep one waiting.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 \
-		tests/integration tests/tutorials tests/inference tests/test_docs.py tests/test_package.py tests
+	# In the order of tests/conftest.py, not by the number of tests in a file.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		--durations=15
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -17,7 +17,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.record import Recorder
 from neuroparcel.brain.atlas import Atlas
-from neuroparcel.brain.matching import best_pairs, dice_matrix
+from neuroparcel.brain.contingency import contingency, dice_of
+from neuroparcel.brain.matching import best_pairs
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.errors import OptionError
 from neuroparcel.io.atlases import load_atlas
@@ -77,7 +78,8 @@ def run(recorder: Recorder, seed: int, data: Path | None) -> None:
 def named_after(found: CohortParcellation, atlas: Atlas) -> tuple[CohortParcellation, np.ndarray]:
     """The networks in order and colours of an atlas, and their Dice coefficients with it."""
     n_labels = len(atlas.labels)
-    dice = dice_matrix(found.of_population().labels, atlas.keys, found.n_networks, n_labels)
+    counts = contingency(found.of_population().labels, atlas.keys, found.n_networks, n_labels)
+    dice = dice_of(counts)
     rows, columns = best_pairs(dice)
     order = rows[np.argsort(columns)]
     dice = dice[order, np.sort(columns)]

@@ -144,6 +144,7 @@ from .options import MODEL, TRAINING, Duration, SectionedCommand, option
 @options.overwrite
 @options.resume
 @options.figures
+@options.gifti
 @config
 @options.seed
 @options.device
@@ -165,7 +166,8 @@ def fit(**given: Any) -> None:
     Written to the output folder:
       *_dseg.dlabel.nii         the most probable network of each vertex
       *_probseg.dscalar.nii     the probability of each network
-      *_boldmap.dscalar.nii     the entropy: 0 certain, 1 undecided
+      *_boldmap.dscalar.nii     entropy, margin, and agreement with the population
+      *.label.gii, *.func.gii   labels and probabilities of each hemisphere
       *_vertices.tsv            all labels as a table
       model/                    what 'neuroparcel infer' needs
       figures/                  pictures, and the training curve

@@ -44,6 +44,7 @@ from .options import INPUT, MODEL, SectionedCommand, option, path_option
 @options.overwrite
 @options.resume
 @options.figures
+@options.gifti
 @config
 @options.seed
 @options.device

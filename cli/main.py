@@ -12,12 +12,15 @@ import click
 from neuroparcel import __version__
 from neuroparcel.errors import NeuroparcelError
 
+from .atlas import atlas
+from .compare import compare
 from .connectome import connectome
 from .demo import demo
 from .doctor import doctor
 from .fit import fit
 from .infer import infer
 from .plot import plot
+from .report import report
 from .select import select
 from .simulate import simulate
 
@@ -72,7 +75,19 @@ def neuroparcel() -> None:
     """
 
 
-for _command in (fit, infer, select, connectome, plot, simulate, demo, doctor):
+for _command in (
+    fit,
+    infer,
+    select,
+    connectome,
+    atlas,
+    compare,
+    plot,
+    report,
+    simulate,
+    demo,
+    doctor,
+):
     neuroparcel.add_command(_command)
 
 

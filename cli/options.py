@@ -162,8 +162,9 @@ roi = option(
     section=PROFILES,
     metavar="REGION",
     show_default="broca-left, or all nodes",
-    help="Region: cortex, broca-left, ifg-left, labels of the MMP atlas separated by commas "
-    "(L_44,L_45), or a label file, FILE or FILE:label1,label2; nodes for tables of nodes.",
+    help="Region: a name of 'neuroparcel atlas list' (cortex, broca-left, motor, ...), labels of "
+    "the MMP atlas separated by commas (L_44,L_45), an atlas or a label file, all of it or "
+    "ATLAS:label1,label2; nodes for tables of nodes.",
 )
 
 targets = option(
@@ -289,6 +290,13 @@ figures = option(
     section=OUTPUT,
     default=True,
     help="Draw the parcellations and the training curve as PNG files.",
+)
+
+gifti = option(
+    "--gifti/--no-gifti",
+    section=OUTPUT,
+    default=True,
+    help="Write labels and probabilities of each hemisphere as GIFTI files too.",
 )
 
 dry_run = option(

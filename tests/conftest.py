@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+SLOW_FOLDERS = ("inference", "integration", "tutorials")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--device cuda`` runs the laws of the inference wing on a GPU."""
@@ -22,6 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
         raise pytest.UsageError(f"--device {name}: there is no such device here.") from error
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest first: a file is one worker's, and the last would keep one waiting."""
+    items.sort(key=lambda item: item.path.parent.name not in SLOW_FOLDERS)
 
 
 @pytest.fixture(scope="session")

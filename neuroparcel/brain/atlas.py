@@ -34,6 +34,17 @@ class Label:
         red, green, blue, alpha = (float(part) for part in rgba)
         return cls(int(key), str(name), (red, green, blue, alpha))
 
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue from 0 to 255."""
+        red, green, blue = (round(255 * min(max(part, 0), 1)) for part in self.rgba[:3])
+        return red, green, blue
+
+    @property
+    def hex(self) -> str:
+        """The colour as ``#rrggbb``."""
+        return "#" + "".join(f"{part:02x}" for part in self.rgb)
+
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
@@ -51,6 +62,13 @@ class Atlas:
         The label table, the background left out.
     citation, licence : str
         What to cite, and the terms of use.
+
+    Raises
+    ------
+    SpaceError
+        If there is not one key a row.
+    AtlasError
+        If a row has a key without a label, two labels share a name or a key.
     """
 
     name: str
@@ -70,7 +88,24 @@ class Atlas:
             )
         unnamed = np.setdiff1d(keys, [BACKGROUND_KEY, *(label.key for label in self.labels)])
         if len(unnamed):
-            raise AtlasError(f"Atlas {self.name} has no label for the keys {unnamed[:3].tolist()}.")
+            raise AtlasError(
+                f"Atlas {self.name} has no label for the keys {unnamed[:3].tolist()}.",
+                "Give each key that occurs a name in the label table.",
+            )
+        self._check_distinct()
+
+    @property
+    def present(self) -> tuple[Label, ...]:
+        """The labels that some row carries, in the order of the table."""
+        there = set(np.unique(self.keys).tolist())
+        return tuple(label for label in self.labels if label.key in there)
+
+    def sizes(self, structure: str | None = None) -> IntArray:
+        """Rows that carry each label, in all structures or in one; shape (label,)."""
+        keys = self.keys if structure is None else self.keys[self.axis.rows_in(structure)]
+        found, counts = np.unique(keys, return_counts=True)
+        size_of = dict(zip(found.tolist(), counts.tolist(), strict=True))
+        return np.array([size_of.get(label.key, 0) for label in self.labels], dtype=np.int64)
 
     def region(self, names: Sequence[str], name: str | None = None) -> Region:
         """Cut out the rows of some labels.
@@ -109,6 +144,26 @@ class Atlas:
         label_of_vertex = np.array([name_of[int(key)] for key in self.keys[rows]], dtype=np.str_)
         region_name = name or ",".join(names)
         return Region(region_name, self.axis.restrict(rows), tuple(names), label_of_vertex)
+
+    def _check_distinct(self) -> None:
+        """Refuse a table in which a name or a key stands for two labels."""
+        of_name: dict[str, Label] = {}
+        of_key: dict[int, Label] = {}
+        for label in self.labels:
+            same_name = of_name.setdefault(label.name, label)
+            same_key = of_key.setdefault(label.key, label)
+            if same_name is not label:
+                raise AtlasError(
+                    f"Atlas {self.name} has two labels called {label.name!r}, the keys "
+                    f"{same_name.key} and {label.key}.",
+                    "Rename one in its label table: regions are chosen by name.",
+                )
+            if same_key is not label:
+                raise AtlasError(
+                    f"Atlas {self.name} has two labels of the key {label.key}, "
+                    f"{same_key.name!r} and {label.name!r}.",
+                    "Give each its own key in the label table.",
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,8 +294,7 @@ class Targets:
 
 def targets_of_atlas(atlas: Atlas) -> Targets:
     """One target for each label that has a row, in the order of the label table."""
-    present = np.unique(atlas.keys)
-    labels = [label for label in atlas.labels if label.key in present]
+    labels = atlas.present
     number_of = {label.key: number for number, label in enumerate(labels)}
     rows = np.flatnonzero(np.isin(atlas.keys, list(number_of)))
     assignment = np.array([number_of[int(key)] for key in atlas.keys[rows]], dtype=np.int64)

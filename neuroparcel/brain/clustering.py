@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import kmeans_plusplus
 
 from neuroparcel.errors import ConnectomeError, OptionError
 from neuroparcel.types import FloatArray, IntArray
@@ -73,6 +72,8 @@ def spherical_kmeans(
     >>> labels
     array([0, 0, 1, 1])
     """
+    from sklearn.cluster import kmeans_plusplus
+
     if not 1 <= n_clusters <= len(profiles):
         raise OptionError(
             f"{n_clusters} networks asked for among {len(profiles)} vertices.",

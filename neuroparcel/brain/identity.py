@@ -10,7 +10,8 @@ import numpy as np
 
 from neuroparcel.brain.atlas import BACKGROUND_KEY, Atlas
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.matching import best_pairs, dice_matrix, profile_correlations
+from neuroparcel.brain.contingency import contingency, dice_of
+from neuroparcel.brain.matching import best_pairs, profile_correlations
 from neuroparcel.brain.parcellation import Colour, SoftParcellation, network_colours
 from neuroparcel.errors import ConnectomeError, SpaceError
 from neuroparcel.types import FloatArray, IntArray
@@ -172,7 +173,8 @@ def identify(
     else:
         ours = np.where(population.has_data, population.labels, 0)
         theirs = labels_on(reference, population.axis)
-        scores = dice_matrix(ours, theirs, population.n_networks, len(reference.networks))
+        counts = contingency(ours, theirs, population.n_networks, len(reference.networks))
+        scores = dice_of(counts)
     partner = {
         int(row): int(column)
         for row, column in zip(*best_pairs(scores), strict=True)

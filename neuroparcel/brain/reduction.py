@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 from scipy import linalg
-from sklearn.covariance import ledoit_wolf
 
 from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.links import (
@@ -247,6 +246,8 @@ def fit_reduction(
     ConnectomeError
         If the profiles do not vary.
     """
+    from sklearn.covariance import ledoit_wolf
+
     chosen = find_link(link or ("identity" if cohort.signed else "ilr"))
     check_link(chosen.name, signed=cohort.signed, scaling=scaling)
     least = _LEAST_DIRECTIONS if chosen.is_direction else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from neuroparcel.errors import AtlasError, FileFormatError
 from neuroparcel.io.formats.cifti import read_cifti
 from neuroparcel.io.formats.content import check_holds, check_is_content, is_compressed
 from neuroparcel.io.formats.gifti import read_label_gifti
+from neuroparcel.io.formats.gifti_arrays import external_files
 from neuroparcel.io.formats.hemispheres import side_of_name
 from neuroparcel.io.formats.nifti import VOLUME
 from neuroparcel.io.formats.spaces import space_of_mesh, space_of_name
@@ -25,7 +27,7 @@ _OTHER_CIFTI = (".dtseries.nii", ".dscalar.nii", ".ptseries.nii", ".pscalar.nii"
 _SIDES = re.compile(r"\{(L,R|lh,rh|left,right)\}")
 _ANNOT_ENTRY = 8  # bytes a vertex of an annotation: its number and its colour
 _GREY = (0.6, 0.6, 0.6, 1.0)
-_NO_AREA = re.compile(r"unknown|\?\?\?|(.*freesurfer_defined_)?medial[_ ]?wall", re.IGNORECASE)
+_NO_AREA = re.compile(r"unknown|\?\?\?|(.*freesurfer_defined_)?medial[._ ]?wall", re.IGNORECASE)
 
 
 def is_label_file(name: str) -> bool:
@@ -43,7 +45,8 @@ def read_label_file(name: str) -> Atlas:
         written as ``atlas.{L,R}.label.gii``; or a NIfTI volume of whole numbers, whose names
         are taken from the table of the same name that ends in ``.tsv`` (columns ``index``,
         ``name``), as BIDS has it. Of several maps the first counts. What a label is called
-        tells it from others: the same name in both hemispheres is one label.
+        tells it from others: the same name in both hemispheres is one label. The medial wall
+        (``unknown``, ``Medial_wall``, ...) is none.
 
     Returns
     -------
@@ -52,29 +55,69 @@ def read_label_file(name: str) -> Atlas:
     Raises
     ------
     FileFormatError
-        If a file cannot be read, or holds no labels.
+        If a file cannot be read, or no row of it has a label.
     AtlasError
-        If both files are of the same hemisphere.
+        If both files are of the same hemisphere, or two labels share a name.
     """
-    paths = _expand(name)
-    parts = [_read(path) for path in paths]
-    return parts[0] if len(parts) == 1 else _joined(name, parts)
+    parts = [_read(path) for path in expand_sides(name)]
+    atlas = parts[0] if len(parts) == 1 else _joined(name, parts)
+    if not atlas.present:
+        raise FileFormatError(
+            f"{name} holds no labels: no vertex and no voxel has one.",
+            "Give a file in which some have a number other than 0, and a name for it.",
+        )
+    return atlas
 
 
-def _expand(name: str) -> list[Path]:
-    """``a.{L,R}.label.gii`` to the two files; any other name to itself."""
+def expand_sides(name: str) -> tuple[Path, ...]:
+    """``a.{L,R}.label.gii`` to the two files, left first; any other name to itself."""
     found = _SIDES.search(name)
     if found is None:
-        return [Path(name)]
-    return [Path(name.replace(found[0], side)) for side in found[1].split(",")]
+        return (Path(name),)
+    return tuple(Path(name.replace(found[0], side)) for side in found[1].split(","))
+
+
+def files_of(name: str) -> tuple[Path, ...]:
+    """Every file that a label file is read from: its sides, and what lies beside them.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`read_label_file`.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        The table of a volume only if there is one.
+    """
+    found = list(expand_sides(name))
+    for path in tuple(found):
+        if path.name.endswith(".label.gii"):
+            found += external_files(path)
+        elif _is_volume(path) and table_beside(path).is_file():
+            found.append(table_beside(path))
+    return tuple(found)
 
 
 def _read(path: Path) -> Atlas:
     if path.name.endswith(".label.gii"):
-        return read_label_gifti(path)
+        return _areas_of(read_label_gifti(path))
     if path.name.endswith(".annot"):
         return _read_annot(path)
-    return _read_dlabel(path) if path.name.endswith(".dlabel.nii") else _read_volume(path)
+    return _read_volume(path) if _is_volume(path) else _areas_of(_read_dlabel(path))
+
+
+def _areas_of(atlas: Atlas) -> Atlas:
+    """An atlas whose medial wall, which some tables list among the areas, has no label."""
+    areas = tuple(label for label in atlas.labels if not _NO_AREA.fullmatch(label.name))
+    if len(areas) == len(atlas.labels):
+        return atlas
+    known = np.isin(atlas.keys, [label.key for label in areas])
+    return replace(atlas, keys=np.where(known, atlas.keys, BACKGROUND_KEY), labels=areas)
+
+
+def _is_volume(path: Path) -> bool:
+    return path.name.endswith((".nii", ".nii.gz")) and not path.name.endswith(".dlabel.nii")
 
 
 def _joined(name: str, parts: list[Atlas]) -> Atlas:
@@ -180,9 +223,14 @@ def _read_volume(path: Path) -> Atlas:
     return Atlas(str(path), axis, keys, labels)
 
 
+def table_beside(path: Path) -> Path:
+    """Where the names of a volume's labels stand: ``a_dseg.tsv`` of ``a_dseg.nii.gz``."""
+    return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+
+
 def _names_beside(path: Path) -> dict[int, str]:
     """Names of the labels of a volume from its table, if there is one."""
-    table = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+    table = table_beside(path)
     if not table.is_file():
         return {}
     with table.open(encoding="utf-8-sig", newline="") as stream:

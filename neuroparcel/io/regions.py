@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroparcel.brain.atlas import Region
+from neuroparcel.brain.atlas import Atlas, Region
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import AtlasError
-from neuroparcel.io.atlases import load_atlas
+from neuroparcel.io.atlases import is_atlas_name, load_atlas
 from neuroparcel.io.formats.spaces import UNKNOWN_SPACE
 from neuroparcel.io.label_files import LABEL_SUFFIXES, is_label_file
 from neuroparcel.io.meshes import load_cortex_axis
-from neuroparcel.io.registry import registry
+from neuroparcel.io.registry import Entry, entries, registry
+from neuroparcel.io.user_atlases import user_atlas_names
 
 CORTEX = "cortex"
 NODES = "nodes"
@@ -37,10 +38,11 @@ def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
     Parameters
     ----------
     spec : str or path
-        ``"cortex"``, ``"cortex-left"``, ``"cortex-right"``; on fs_LR 32k a name of the registry
-        (``"broca-left"``, ``"ifg-left"``) or MMP labels joined by commas (``"L_44,L_45"``); a
-        label file, all of whose labels count unless some are chosen after a colon
-        (``"my.dlabel.nii:area1,area2"``); ``"voxels"``, or the structures of some voxels
+        ``"cortex"``, ``"cortex-left"``, ``"cortex-right"``; on fs_LR 32k a region of the registry
+        (``"broca-left"``, ``"motor"``) or MMP labels joined by commas (``"L_44,L_45"``); an
+        atlas by its name (``"yeo17"``, or one that the user has added) or a label file, all of
+        whose labels count unless some are chosen after a colon (``"yeo17:DefaultA,DefaultB"``,
+        ``"my.dlabel.nii:area1,area2"``); ``"voxels"``, or the structures of some voxels
         (``"voxels:CEREBELLUM_LEFT,CEREBELLUM_RIGHT"``); ``"nodes"``, or ``"nodes:name1,name2"``.
     axis : BrainAxis, optional
         Rows of the recordings; the cortex of fs_LR 32k if not given.
@@ -52,8 +54,8 @@ def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
     Raises
     ------
     AtlasError
-        If a name or label is unknown or unknown on these rows, a label is named twice, or the
-        region has no vertices.
+        If a name or label is unknown or unknown on these rows, an atlas lies on another mesh,
+        a label is named twice, or the region has no vertices.
     FileFormatError
         If the file cannot be read.
     """
@@ -63,13 +65,9 @@ def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
         return _nodes(text, places)
     if text == VOXELS or text.startswith(f"{VOXELS}:"):
         return _voxels(text, places)
-    file, labels = _split_labels(text)
-    if is_label_file(file):
-        atlas = load_atlas(file)
-        if atlas.axis.space == UNKNOWN_SPACE:  # a label file need not say which space it is in
-            atlas = replace(atlas, axis=replace(atlas.axis, space=places.space))
-        chosen = labels or [label.name for label in atlas.labels if label.key in atlas.keys]
-        return atlas.region(chosen, name=text)
+    atlas, labels = _split_labels(text)
+    if atlas:
+        return _of_atlas(text, atlas, labels, axis)
     if text in _SIDES:
         return _cortex(text, places)
     if Path(text.partition(":")[0]).is_file():
@@ -80,23 +78,82 @@ def load_region(spec: str | Path, axis: BrainAxis | None = None) -> Region:
     return _named(text, labels, places)
 
 
+def load_atlas_on(name: str, axis: BrainAxis | None) -> Atlas:
+    """Load an atlas that recordings are to be read with.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`~neuroparcel.io.atlases.load_atlas`.
+    axis : BrainAxis or None
+        Rows of the recordings; None where they are not known.
+
+    Raises
+    ------
+    AtlasError
+        Beside what :func:`~neuroparcel.io.atlases.load_atlas` raises: if it lies on another
+        mesh than the recordings, or in no structure of theirs.
+    """
+    atlas = load_atlas(name)
+    if axis is None:
+        return atlas
+    if atlas.axis.space == UNKNOWN_SPACE:  # a label file need not say which space it is in
+        atlas = replace(atlas, axis=replace(atlas.axis, space=axis.space))
+    sizes = atlas.axis.mesh_size
+    other_mesh = any(sizes.get(side, size) != size for side, size in axis.mesh_size.items())
+    if other_mesh or not set(atlas.axis.structures) & set(axis.structures):
+        raise AtlasError(
+            f"The atlas {name} lies on {describe_places(atlas.axis)}, and the recordings are on "
+            f"{describe_places(axis)}.",
+            "Give one on the mesh of the recordings, or resample it: wb_command -label-resample, "
+            "or mri_surf2surf.",
+        )
+    return atlas
+
+
+def _of_atlas(text: str, name: str, labels: Sequence[str], axis: BrainAxis | None) -> Region:
+    """Some labels of an atlas, or all of them."""
+    if axis is not None and name in registry()["atlases"] and not is_standard_cortex(axis):
+        raise _only_on_fs_lr(text, axis)
+    atlas = load_atlas_on(name, axis)
+    return atlas.region(labels or [label.name for label in atlas.present], name=text)
+
+
 def _named(text: str, labels: Sequence[str], places: BrainAxis) -> Region:
     """A region of the registry, or labels of the MMP atlas."""
-    known = registry()["regions"]
+    known = [entry.name for entry in entries().values() if entry.kind == "region"]
+    if ":" in text:
+        load_atlas(text.partition(":")[0])  # says that there is no such atlas, and which are
     if not is_standard_cortex(places):
-        raise AtlasError(
-            f"The region {text!r} is known on the fs_LR 32k cortex only, and the recordings are "
-            f"on {describe_places(places)}.",
-            f"Give --roi {NODES}."
-            if places.is_nodes
-            else "Give --roi a label file made for them: FILE, or FILE:label1,label2.",
-        )
+        raise _only_on_fs_lr(text, places)
     if text in known:
-        return load_atlas(known[text]["atlas"]).region(known[text]["labels"], name=text)
-    near = get_close_matches(text, [*known, *_SIDES, VOXELS], n=1, cutoff=0.8)
+        return _registered(entries()[text])
+    names = (*known, *registry()["atlases"], *user_atlas_names(), *_SIDES, VOXELS)
+    near = get_close_matches(text, names, n=1, cutoff=0.8)
     if near:
         raise AtlasError(f"Unknown region {text!r}.", f"Did you mean {near[0]}?")
     return load_atlas(_DEFAULT_ATLAS).region(labels, name=text)
+
+
+def _only_on_fs_lr(text: str, places: BrainAxis) -> AtlasError:
+    return AtlasError(
+        f"The region {text!r} is known on the fs_LR 32k cortex only, and the recordings are "
+        f"on {describe_places(places)}.",
+        f"Give --roi {NODES}."
+        if places.is_nodes
+        else "Give --roi a label file made for them: FILE, or FILE:label1,label2.",
+    )
+
+
+def _registered(entry: Entry) -> Region:
+    """A region of the registry; a label that lies in both hemispheres may be cut to one."""
+    region = load_atlas(entry.atlas).region(entry.labels, name=entry.name)
+    rows = np.flatnonzero(np.isin(region.axis.structure, entry.structures))
+    if len(rows) == region.n_vertices:
+        return region
+    return Region(
+        entry.name, region.axis.restrict(rows), region.labels, region.label_of_vertex[rows]
+    )
 
 
 def _cortex(name: str, places: BrainAxis) -> Region:
@@ -184,11 +241,11 @@ def describe_places(axis: BrainAxis) -> str:
 
 
 def _split_labels(spec: str) -> tuple[str, list[str]]:
-    """A label file, or nothing, and the labels chosen (none: all)."""
-    file, _, labels = spec.rpartition(":")
-    if is_label_file(file):
-        return file, _split(labels)
-    if is_label_file(spec):
+    """An atlas or a label file, or nothing, and the labels chosen (none: all)."""
+    atlas, _, labels = spec.rpartition(":")
+    if atlas and (is_label_file(atlas) or is_atlas_name(atlas)):
+        return atlas, _split(labels)
+    if is_label_file(spec) or is_atlas_name(spec):
         return spec, []
     return "", _split(spec)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from neuroparcel.errors import AtlasError
 from neuroparcel.io.atlases import load_atlas
 from neuroparcel.io.label_files import LABEL_SUFFIXES, is_label_file
 from neuroparcel.io.meshes import SPACE, load_cortex_axis, load_mesh
-from neuroparcel.io.regions import NODES, describe_places, is_standard_cortex
+from neuroparcel.io.regions import NODES, describe_places, is_standard_cortex, load_atlas_on
 from neuroparcel.io.registry import registry
+from neuroparcel.io.user_atlases import user_atlas_names
 from neuroparcel.types import FloatArray, IntArray
 
 SEEDS = "seeds"
@@ -40,11 +42,11 @@ def load_targets(name: str | Path | None = None, axis: BrainAxis | None = None) 
     name : str or path, optional
         ``"seeds"``: on fs_LR 32k the cortical vertices nearest to an icosphere of frequency 9,
         744 in each hemisphere; on fsaverage the 642 vertices of fsaverage3 in each. On fs_LR
-        32k the name of an atlas. A label file: one target for each of its labels. A table
-        (``.tsv``, ``.csv``, ``.txt``) with columns ``hemisphere`` and ``vertex``, or ``x``,
-        ``y``, ``z`` in millimetres, and perhaps ``name``: the vertex, or the vertex or voxel
-        nearest to each point. ``"nodes"``: every node. If not given: ``"nodes"`` where there
-        are nodes, else ``"seeds"``.
+        32k the name of an atlas. An atlas that the user has added, or a label file: one target
+        for each of its labels. A table (``.tsv``, ``.csv``, ``.txt``) with columns
+        ``hemisphere`` and ``vertex``, or ``x``, ``y``, ``z`` in millimetres, and perhaps
+        ``name``: the vertex, or the vertex or voxel nearest to each point. ``"nodes"``: every
+        node. If not given: ``"nodes"`` where there are nodes, else ``"seeds"``.
     axis : BrainAxis, optional
         Rows of the recordings; the cortex of fs_LR 32k if not given.
 
@@ -55,15 +57,15 @@ def load_targets(name: str | Path | None = None, axis: BrainAxis | None = None) 
     Raises
     ------
     AtlasError
-        If the name is unknown, or unknown on these rows, there are fewer than 3 targets, or
-        the table is none.
+        If the name is unknown, or unknown on these rows, an atlas lies on another mesh, there
+        are fewer than 3 targets, or the table is none.
     """
     places = load_cortex_axis() if axis is None else axis
     wanted = str(name) if name is not None else NODES if places.is_nodes else SEEDS
     if wanted == NODES:
         return _all_nodes(places)
-    if is_label_file(wanted):
-        return targets_of_atlas(load_atlas(wanted))
+    if is_label_file(wanted) or wanted in user_atlas_names():
+        return targets_of_atlas(load_atlas_on(wanted, axis))
     if wanted.endswith(_LIST_SUFFIXES):
         return _listed(Path(wanted), places)
     return _named(wanted, places)
@@ -72,10 +74,13 @@ def load_targets(name: str | Path | None = None, axis: BrainAxis | None = None) 
 def _named(name: str, places: BrainAxis) -> Targets:
     seeds, atlases = registry()["targets"], registry()["atlases"]
     if name not in seeds and name not in atlases:
-        others = [known for known in (*seeds, *atlases) if known not in _USUAL_TARGETS]
+        known = (*seeds, *atlases, *user_atlas_names())
+        others = [other for other in known if other not in _USUAL_TARGETS]
+        near = get_close_matches(name, known, n=1)
         raise AtlasError(
             f"Unknown targets {name!r}.",
-            f"Use {', '.join(_USUAL_TARGETS)} or FILE (ending in {', '.join(LABEL_SUFFIXES)}, or "
+            (f"Did you mean {near[0]}? " if near else "")
+            + f"Use {', '.join(_USUAL_TARGETS)} or FILE (ending in {', '.join(LABEL_SUFFIXES)}, or "
             f"a list of places in {', '.join(_LIST_SUFFIXES)}); there is also "
             f"{', '.join(others)}.",
         )

@@ -14,7 +14,7 @@ Rabe and Staats, Self-attention does not need O(n^2) memory, 2021 (merging chunk
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -210,6 +210,14 @@ class SetTransformer(nn.Module):
         summarise = self._whole if mask.numel() <= self.chunk_size else self._streamed
         return self.readout(summarise(flat, flat_mask, seeds)).reshape(*mask.shape[:-1], -1)
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile in place, but for sets that are cut into chunks.
+
+        Not by a decorator, which would import the compiler with this file.
+        """
+        self.__dict__["_streamed"] = torch.compiler.disable(self._streamed)
+        super().compile(*args, **kwargs)
+
     def _seeds(self, asking: Tensor | None) -> Tensor:
         if asking is None:
             return self.pool.seed
@@ -221,7 +229,6 @@ class SetTransformer(nn.Module):
             hidden = block(hidden, mask)
         return self.pool.block.gather(seeds, hidden, mask)
 
-    @torch.compiler.disable
     def _streamed(self, elements: Tensor, mask: Tensor, seeds: Tensor) -> Tensor:
         pieces = chunks(elements, never_empty(mask), self.chunk_size)
         summaries: list[Tensor] = []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from sklearn.linear_model import RidgeCV
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import RidgeCV
 
 _ALPHAS = np.logspace(-2, 4, 13)
 _MAX_ROWS = 4000
@@ -29,6 +33,8 @@ def linear_start(
     summaries : Tensor, shape (row, n_summary), standardised
     targets : Tensor, shape (row, n)
     """
+    from sklearn.linear_model import RidgeCV
+
     step = max(1, len(summaries) // _MAX_ROWS)
     x = summaries[::step].double().cpu().numpy()
     y = targets[::step].double().cpu().numpy()

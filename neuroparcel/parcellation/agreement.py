@@ -1,9 +1,4 @@
-"""How labels agree: with anatomical areas, across sessions, between subjects.
-
-References
-----------
-Hubert and Arabie, Comparing partitions, Journal of Classification 1985, eq. 5.
-"""
+"""How labels agree: with anatomical areas, across sessions, between subjects."""
 
 from __future__ import annotations
 
@@ -12,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from neuroparcel.brain.contingency import adjusted_rand
 from neuroparcel.graph.observation import Observation
 from neuroparcel.parcellation.label_model import LabelModel
 from neuroparcel.parcellation.labels import soft_labels
@@ -103,30 +99,3 @@ def area_agreement(labels: np.ndarray, areas: Sequence[str]) -> float | None:
     n_networks = len(np.unique(labels[labels > 0]))
     is_alike = 1 < len(names) <= _MOST_AREAS * n_networks and len(names) < len(areas)
     return adjusted_rand(labels, codes + 1) if is_alike else None
-
-
-def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Adjusted Rand index where both have a label (> 0).
-
-    None where there is no such vertex, or where neither map is divided: such maps agree
-    whatever they show.
-    """
-    both = (first > 0) & (second > 0)
-    if not both.any():
-        return None
-    one, other = first[both].astype(np.int64) - 1, second[both].astype(np.int64) - 1
-    width = int(other.max()) + 1
-    counts = np.bincount(one * width + other, minlength=(int(one.max()) + 1) * width)
-    counts = counts.reshape(-1, width)
-    pairs = _n_pairs(counts)
-    in_one, in_other = _n_pairs(counts.sum(1)), _n_pairs(counts.sum(0))
-    by_chance = in_one * in_other / max(_n_pairs(counts.sum()), 1)
-    most = (in_one + in_other) / 2
-    if (counts.sum(1) > 0).sum() == (counts.sum(0) > 0).sum() == 1:
-        return None
-    return 1.0 if most == by_chance else (pairs - by_chance) / (most - by_chance)
-
-
-def _n_pairs(counts: np.ndarray) -> float:
-    """Number of pairs within groups of these sizes."""
-    return float((counts * (counts - 1.0) / 2).sum())

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from neuroparcel.distributions.mixture import GaussianMixture, LocationMixture
@@ -128,6 +127,8 @@ _FitMixture: TypeAlias = Callable[[Tensor, Tensor, int], LocationMixture]
 def _session_kmeans(
     seen: Observation, hidden: Tensor, centres: Tensor, fit_mixture: _FitMixture
 ) -> float:
+    from sklearn.cluster import KMeans
+
     start = centres.cpu().numpy()
     densities = []
     for subject, session in seen.mask_at(1)[0].nonzero().tolist():

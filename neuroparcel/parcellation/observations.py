@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from neuroparcel.brain.clustering import nearest_centre, spherical_kmeans
@@ -153,6 +152,8 @@ def mean_centres(data: Observation, n_clusters: int, seed: int) -> np.ndarray:
     -------
     ndarray, shape (cluster, component)
     """
+    from sklearn.cluster import KMeans
+
     mask = data.mask[0].unsqueeze(-1)
     counts = mask.sum((0, 1))
     means = torch.where(mask, data.values[0], 0).sum((0, 1)) / counts.clamp_min(1)
@@ -171,6 +172,8 @@ def reduced_centres(data: Observation, n_clusters: int, seed: int) -> np.ndarray
     ndarray, shape (cluster, component)
         :func:`nearest_anchor` gives each profile to one of them.
     """
+    from sklearn.cluster import KMeans
+
     cells = data.mask[0].nonzero()
     n_kept = min(len(cells), _MOST_ROWS)
     kept = cells[torch.arange(n_kept, device=cells.device) * len(cells) // n_kept]

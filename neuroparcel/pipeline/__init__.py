@@ -9,6 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neuroparcel.pipeline.atlas_list import list_atlases
+    from neuroparcel.pipeline.atlases import add_atlas, export_atlas, remove_atlas, show_atlas
+    from neuroparcel.pipeline.comparing import CompareOptions, compare
+    from neuroparcel.pipeline.comparison_files import Comparison
     from neuroparcel.pipeline.connectomes import build, export, inspect, verify
     from neuroparcel.pipeline.demonstration import DemoResult, demo, simulate
     from neuroparcel.pipeline.figures import plot
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
         SelectOptions,
     )
     from neuroparcel.pipeline.planning import Plan
+    from neuroparcel.pipeline.reporting import report
     from neuroparcel.pipeline.results import FitResult
     from neuroparcel.pipeline.saved_model import SavedModel, load_model
     from neuroparcel.pipeline.selecting import plan_select, select
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 _HOME = {
     "BuildOptions": "options",
     "Check": "health",
+    "CompareOptions": "comparing",
+    "Comparison": "comparison_files",
     "DemoOptions": "options",
     "DemoResult": "demonstration",
     "FitOptions": "options",
@@ -42,19 +49,26 @@ _HOME = {
     "SavedModel": "saved_model",
     "SelectOptions": "options",
     "SelectionResult": "selection_files",
+    "add_atlas": "atlases",
     "build": "connectomes",
+    "compare": "comparing",
     "demo": "demonstration",
     "doctor": "health",
     "export": "connectomes",
+    "export_atlas": "atlases",
     "fit": "fitting",
     "infer": "inferring",
     "inspect": "connectomes",
+    "list_atlases": "atlas_list",
     "load_model": "saved_model",
     "plan": "fitting",
     "plan_inference": "inferring",
     "plan_select": "selecting",
     "plot": "figures",
+    "remove_atlas": "atlases",
+    "report": "reporting",
     "select": "selecting",
+    "show_atlas": "atlases",
     "simulate": "demonstration",
     "verify": "connectomes",
 }
@@ -62,6 +76,8 @@ _HOME = {
 __all__ = [
     "BuildOptions",
     "Check",
+    "CompareOptions",
+    "Comparison",
     "DemoOptions",
     "DemoResult",
     "FitOptions",
@@ -72,19 +88,26 @@ __all__ = [
     "SavedModel",
     "SelectOptions",
     "SelectionResult",
+    "add_atlas",
     "build",
+    "compare",
     "demo",
     "doctor",
     "export",
+    "export_atlas",
     "fit",
     "infer",
     "inspect",
+    "list_atlases",
     "load_model",
     "plan",
     "plan_inference",
     "plan_select",
     "plot",
+    "remove_atlas",
+    "report",
     "select",
+    "show_atlas",
     "simulate",
     "verify",
 ]

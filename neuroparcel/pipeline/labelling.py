@@ -15,6 +15,7 @@ from neuroparcel.brain.population import PopulationMean
 from neuroparcel.inference.refinement import Refinement
 from neuroparcel.io.writers import ParcellationWriter, full_axis_of
 from neuroparcel.io.writers.posteriors import POSTERIOR_FILE, PosteriorWriter, posterior_file
+from neuroparcel.io.writers.profiles import ProfileWriter
 from neuroparcel.parcellation.agreement import hard_labels, single_session_labels
 from neuroparcel.parcellation.labels import parcellate
 from neuroparcel.parcellation.networks import CohortNetworks, TrainedNetworks, top_networks
@@ -24,6 +25,7 @@ from neuroparcel.parcellation.site_summaries import SiteSummary, site_summaries
 from neuroparcel.parcellation.verdict import NetworkUse
 from neuroparcel.pipeline.options import FitOptions, InferOptions
 from neuroparcel.pipeline.planning import Plan
+from neuroparcel.pipeline.profile_files import NetworkProfiles
 from neuroparcel.pipeline.progress import progress_bar
 from neuroparcel.pipeline.saved_model import SavedModel
 from neuroparcel.types import FloatArray, IntArray
@@ -102,6 +104,10 @@ def label_cohort(
         full_axis=full_axis_of(cohort.axis),
         sources=planned.sources(),
         areas=[str(name) for name in model.region.label_of_vertex],
+        gifti=options.gifti,
+    )
+    profiles = NetworkProfiles(
+        ProfileWriter(writer, model.feature_names, model.recipe.targets), model.reduction
     )
     sums = _Sums(model.networks, cohort.valid.shape)
     dimensions = {
@@ -138,19 +144,23 @@ def label_cohort(
                 REDUCED: nearest_anchor(part.data, reduced_centres),
             }
             sums.add(part, networks, parcellation, hard)
-            _write_posterior(posterior, part, site_summaries(networks, model.model, options.seed))
+            summaries = site_summaries(networks, model.model, options.seed)
+            _write_posterior(posterior, part, summaries)
+            profiles.add(part, cohort.sessions, summaries)
             for done, subject in enumerate(part.subjects, start=part.rows.start + 1):
                 writer.add(parcellation, subject)
                 advance(done, cohort.n_subjects)
     population = sums.population.result()
-    files = writer.finish(population)
+    topmost = sums.top_networks()
+    profiles.add_topmost(topmost)
+    files = (*profiles.files, *writer.finish(population))
     return LabelledCohort(
         population,
         sums.use,
         sums.hard,
         sums.prior_only,
         int(cohort.present.sum()),
-        sums.top_networks(),
+        topmost,
         Refinement.total(sums.refinements),
         (*files, folder / POSTERIOR_FILE),
     )

@@ -22,6 +22,7 @@ _NOT_PART_OF_THE_RESULT = {
     "resume",
     "overwrite",
     "figures",
+    "gifti",
     "quiet",
     "jobs",
     "scheduler",
@@ -197,6 +198,8 @@ class FitOptions(ProfileOptions):
         Training steps; default from the schedule.
     time_budget : float, optional
         Training time in seconds, instead of steps; then not reproducible.
+    gifti : bool
+        Write labels and probabilities of each hemisphere as GIFTI files too.
     """
 
     output: Path
@@ -225,6 +228,7 @@ class FitOptions(ProfileOptions):
     resume: bool = False
     overwrite: bool = False
     figures: bool = True
+    gifti: bool = True
 
     def __post_init__(self) -> None:
         if self.networks < 2:
@@ -314,7 +318,7 @@ class InferOptions(ReadOptions):
     ----------
     model : Path
         Folder ``model`` of a fit's results, or the results folder itself.
-    output, connectome, skip_bad, evidence, seed, device, threads
+    output, connectome, skip_bad, evidence, gifti, seed, device, threads
         As in :class:`FitOptions`; sessions default to the fit's.
     new_population : bool
         Infer the population from these subjects too, instead of keeping the fit's.
@@ -336,6 +340,7 @@ class InferOptions(ReadOptions):
     resume: bool = False
     overwrite: bool = False
     figures: bool = True
+    gifti: bool = True
 
     def __post_init__(self) -> None:
         if self.refine < 0:

@@ -15,11 +15,13 @@ from neuroparcel.pipeline.options import FitOptions, InferOptions
 from neuroparcel.versions import versions
 
 RUN_FILE = "run.json"
+REPORT_FILE = "report.html"
 _OURS = (
     "**/*seg-neuroparcel_*",
     "parcellation.safetensors",
     "desc-population_similarity.tsv",
     "figures/*.png",
+    REPORT_FILE,
     "model/*.safetensors",
     f"**/{ASIDE}*",
 )

@@ -9,6 +9,7 @@ import numpy as np
 
 from neuroparcel.inference.calibration import Calibration
 from neuroparcel.inference.uniformity import ecdf_difference, simultaneous_band
+from neuroparcel.plotting.page import TITLE
 from neuroparcel.types import FloatArray
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _INSIDE, _OUTSIDE = "#0072B2", "#D55E00"
 _BAND, _NOTE = "#e4e4e4", "#555555"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", ":")
-_N_COLUMNS = 3
+_N_COLUMNS = 2
 _PROBABILITY = 0.95
 _LEVELS = np.linspace(0.05, 0.95, 19)
 
@@ -53,17 +54,17 @@ def draw_ranks(calibration: Calibration) -> Figure:
     sites = list(calibration.ranks)
     n_columns = min(_N_COLUMNS, len(sites))
     n_rows = math.ceil(len(sites) / n_columns)
-    figure = Figure(figsize=(3.4 * n_columns + 0.4, 2.7 * n_rows + 0.9), layout="constrained")
+    figure = Figure(figsize=(3.3 * n_columns + 0.4, 2.7 * n_rows + 0.9), layout="constrained")
     grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     band = simultaneous_band(calibration.n_simulations, calibration.n_draws + 1, _PROBABILITY)
     for axes, site in zip(grid.flat, sites, strict=False):
         _draw_site(axes, calibration, site, band)
     for axes in grid.flat[len(sites) :]:
-        axes.set_axis_off()
+        axes.remove()
     figure.supxlabel("rank of the truth among the draws, as a share", fontsize=9)
     figure.supylabel("ECDF less uniform", fontsize=9)
     figure.suptitle(
-        f"Ranks of {calibration.n_simulations} simulated truths", fontsize=13, fontweight="bold"
+        f"Ranks of {calibration.n_simulations} simulated truths", fontsize=TITLE, fontweight="bold"
     )
     return figure
 
@@ -102,7 +103,7 @@ def draw_coverage(calibration: Calibration) -> Figure:
     axes.set_ylabel("share of truths inside")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=8)
-    figure.suptitle("Coverage of credible intervals", fontsize=13, fontweight="bold")
+    figure.suptitle("Coverage of credible intervals", fontsize=TITLE, fontweight="bold")
     return figure
 
 

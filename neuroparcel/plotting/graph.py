@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from neuroparcel.graph.model_graph import ModelGraph
 from neuroparcel.graph.template import ModelTemplate
 from neuroparcel.plotting.graph_layout import (
     LABEL_GAP,
@@ -26,6 +28,9 @@ from neuroparcel.plotting.graph_layout import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from torch.nn import Module
+
+    from neuroparcel.families.adavi import Adavi
 
 _LINE, _QUIET = "#222222", "#666666"
 _PLATE = "#8a8a8a"
@@ -37,7 +42,12 @@ _MARGIN, _GAP, _HEADING, _FOOT = 0.15, 0.45, 0.35, 0.3  # inches
 _NOTE = "E: encodings of the data.  q: a conditional flow and its link, fed by an encoding."
 
 
-def draw(template: ModelTemplate) -> Figure:
+def draw(
+    template: ModelTemplate,
+    *,
+    family: Adavi | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Figure:
     """Draw a model in plate notation and, beside it, the family that is dual to it.
 
     On the left arrows run from parents to children, the observed site is shaded, and a
@@ -49,6 +59,11 @@ def draw(template: ModelTemplate) -> Figure:
     ----------
     template : ModelTemplate
         What to draw.
+    family : Adavi, optional
+        The family itself: the numbers of its weights are told.
+    sizes : mapping of str to int, optional
+        Sizes of the plates by name, such as those of a cohort; by default those of the
+        analysis.
 
     Returns
     -------
@@ -58,7 +73,8 @@ def draw(template: ModelTemplate) -> Figure:
     Notes
     -----
     This is the scheme of the paper. The family :class:`neuroparcel.families.adavi.Adavi`
-    shows each factor the encodings above its own hierarchy, too.
+    shows each factor the encodings above its own hierarchy, too; with `family` the figure
+    says so.
 
     References
     ----------
@@ -66,25 +82,48 @@ def draw(template: ModelTemplate) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    model = model_panel(template.graph)
-    family = family_panel(template.graph, model)
-    height = max(_height(model.frame), _height(family.frame))
+    graph = _resized(template.graph, sizes or {})
+    model = model_panel(graph)
+    dual = family_panel(graph, model, {} if family is None else _weights(family))
+    height = max(_height(model.frame), _height(dual.frame))
     middle = _MARGIN + _FOOT + height / 2
     model = _centred(model, _MARGIN, middle)
-    family = _centred(family, model.frame.right + _GAP, middle)
-    width = family.frame.right + _MARGIN
+    dual = _centred(dual, model.frame.right + _GAP, middle)
+    width = dual.frame.right + _MARGIN
     top = middle + height / 2
     figure = Figure(figsize=(width, top + _HEADING + _MARGIN))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, width)
     axes.set_ylim(0, top + _HEADING + _MARGIN)
-    for panel, title in ((model, "Model"), (family, "Variational family")):
+    for panel, title in ((model, "Model"), (dual, "Variational family")):
         axes.text(panel.frame.left, top + 0.15, title, fontsize=_TITLE, fontweight="bold")
         _draw_panel(axes, panel)
-    note = fill(_NOTE, round((width - 2 * _MARGIN) / NOTE_CHARACTER))
+    said = _NOTE if family is None else f"{_NOTE}  {_told_of(family)}"
+    note = fill(said, round((width - 2 * _MARGIN) / NOTE_CHARACTER))
     axes.text(_MARGIN, _MARGIN, note, fontsize=_SMALL, color=_QUIET)
     return figure
+
+
+def _resized(graph: ModelGraph, sizes: Mapping[str, int]) -> ModelGraph:
+    plates = (replace(plate, size=sizes.get(plate.name, plate.size)) for plate in graph.plates)
+    return replace(graph, plates=tuple(plates))
+
+
+def _weights(family: Adavi) -> dict[str, int]:
+    """Number of weights of each site's factor."""
+    return {name: _count(factor) for name, factor in family.factors.items()}
+
+
+def _told_of(family: Adavi) -> str:
+    return (
+        f"The encoder has {_count(family.encoder):,} weights. Each q reads its own encoding and "
+        "those of higher number."
+    )
+
+
+def _count(module: Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
 
 
 def _height(box: Box) -> float:

@@ -7,7 +7,7 @@ node can stand in a plate that does not hold it. Lengths are inches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -139,15 +139,25 @@ def model_panel(graph: ModelGraph) -> Panel:
     return _panel(_untangle(placed, arrows), arrows, graph)
 
 
-def family_panel(graph: ModelGraph, model: Panel) -> Panel:
+def family_panel(
+    graph: ModelGraph, model: Panel, weights: Mapping[str, int] | None = None
+) -> Panel:
     """The family dual to a model: encodings at the foot, and the factors they feed above.
 
     Names are ``E1``, ``E2``, ... for the encodings of each hierarchy and
-    ``q(site)`` for the factors, in the order of the model's panel.
+    ``q(site)`` for the factors, in the order of the model's panel. Numbers of weights, by
+    site, are told below the links.
     """
+    counts = {name: (f"{count:,} weights",) for name, count in (weights or {}).items()}
     height = {node.name: node.y for node in model.nodes}
     factors = [
-        Node(f"q({s.name})", "factor", s.hierarchy, _broken(f"q({s.name})"), (s.link_name,))
+        Node(
+            f"q({s.name})",
+            "factor",
+            s.hierarchy,
+            _broken(f"q({s.name})"),
+            (s.link_name, *counts.get(s.name, ())),
+        )
         for s in sorted(graph.latents, key=lambda site: height[site.name])
     ]
     row = max(node.height for node in factors) + _ROW_GAP

@@ -9,6 +9,7 @@ import numpy as np
 
 from neuroparcel.brain.parcellation import Colour, network_colours
 from neuroparcel.errors import SpaceError
+from neuroparcel.plotting.page import SMALL, TEXT, TITLE, shortened
 from neuroparcel.plotting.paint import NO_DATA, OUTLINE
 from neuroparcel.types import FloatArray, IntArray
 
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-_SIDE = 6.0  # inches of the matrix
-_LEFT, _RIGHT, _BELOW, _ABOVE = 1.8, 0.95, 0.45, 0.75  # inches around it
-_NODE_NAMES = 0.9  # inches more to the right, where the nodes have their names
+_SIDE = 4.2  # inches of the matrix
+_LEFT, _RIGHT, _BELOW, _ABOVE = 1.3, 0.85, 0.4, 0.65  # inches around it
+_NODE_NAMES = 0.7  # inches more to the right, where the nodes have their names
 _STRIP, _GAP = 0.14, 0.04  # inches: the networks' colours, and their distance
 _LEADER = 0.12  # inches from the colours to the networks' names
+_NETWORK_NAME = _LEFT - 0.35  # inches
 _BAR = 0.15  # inches
-_FONT, _SMALLEST_FONT = 8.0, 5.0  # points
+_FONT = TEXT  # points; down to SMALL where there are many names
 _LINE_HEIGHT = 1.25  # of the font
 _POINTS = 72  # in an inch
 _COLOUR_MAP = "RdBu_r"  # told apart by the colour-blind; white is 0
@@ -90,7 +92,7 @@ def draw_heatmap(
     matrix = _add_axes(figure, _LEFT, _BELOW, _SIDE, _SIDE)
     image = _draw_matrix(matrix, np.asarray(similarity)[np.ix_(order, order)])
     _draw_borders(matrix, sorted_labels)
-    matrix.set_xlabel(f"{len(order)} nodes, sorted by network", fontsize=_FONT + 1, labelpad=6)
+    matrix.set_xlabel(f"{len(order)} nodes, sorted by network", fontsize=_FONT, labelpad=6)
     if names is not None and _has_room(len(order)):
         _name_nodes(matrix, [names[node] for node in order])
 
@@ -102,11 +104,11 @@ def draw_heatmap(
     _draw_strip(above, strip[None])
     _name_networks(beside, sorted_labels, networks)
 
-    scale = _add_axes(figure, _LEFT + _SIDE + right - 0.75, _BELOW, _BAR, _SIDE / 2)
+    scale = _add_axes(figure, _LEFT + _SIDE + right - 0.78, _BELOW, _BAR, _SIDE / 2)
     bar = figure.colorbar(image, cax=scale, extend="both")
-    bar.set_label(quantity, fontsize=_FONT + 1)
+    bar.set_label(quantity, fontsize=_FONT)
     scale.tick_params(labelsize=_FONT)
-    matrix.set_title(title, fontsize=13, fontweight="bold", pad=24)
+    matrix.set_title(shortened(title, _SIDE, TITLE), fontsize=TITLE, fontweight="bold", pad=24)
     return figure
 
 
@@ -242,13 +244,16 @@ def _name_networks(axes: Axes, sorted_labels: IntArray, networks: Sequence[str])
     sizes = np.diff(starts, append=len(sorted_labels))
     centres = starts + (sizes - 1) / 2
     row = _SIDE * _POINTS / len(sorted_labels)  # points
-    font = min(_FONT, _SIDE * _POINTS / len(starts) / _LINE_HEIGHT)
+    most = int(_SIDE * _POINTS / SMALL / _LINE_HEIGHT)
+    named = np.sort(np.argsort(-sizes, kind="stable")[:most])  # the largest, where room is short
+    starts, sizes, centres = starts[named], sizes[named], centres[named]
+    font = max(min(_FONT, _SIDE * _POINTS / len(starts) / _LINE_HEIGHT), SMALL)
     half = font / row / 2
     last = len(sorted_labels) - 0.5
     places = spread_out(centres, font * _LINE_HEIGHT / row, half - 0.5, last - half)
     for start, size, centre, place in zip(starts, sizes, centres, places, strict=True):
         axes.annotate(
-            f"{words[sorted_labels[start]]} ({size})",
+            shortened(f"{words[sorted_labels[start]]} ({size})", _NETWORK_NAME, font),
             xy=(0, centre),
             xycoords=axes.get_yaxis_transform(),
             xytext=(-_LEADER / _STRIP, place),
@@ -268,11 +273,12 @@ def _name_networks(axes: Axes, sorted_labels: IntArray, networks: Sequence[str])
 
 def _has_room(n_nodes: int) -> bool:
     """Whether each node can have its name at a size that can be read."""
-    return _SIDE * _POINTS / n_nodes / _LINE_HEIGHT >= _SMALLEST_FONT
+    return _SIDE * _POINTS / n_nodes / _LINE_HEIGHT >= SMALL
 
 
 def _name_nodes(axes: Axes, names: Sequence[str]) -> None:
     font = min(_FONT, _SIDE * _POINTS / len(names) / _LINE_HEIGHT)
     axes.yaxis.tick_right()
-    axes.set_yticks(range(len(names)), names, fontsize=font)
+    fitting = [shortened(name, _NODE_NAMES, font) for name in names]
+    axes.set_yticks(range(len(names)), fitting, fontsize=font)
     axes.tick_params(axis="y", length=0, pad=2)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuroparcel.brain.parcellation import Colour
+from neuroparcel.plotting.page import SMALL, TEXT, place, shortened, text_width
 from neuroparcel.plotting.paint import (
     AREA_WIDTH,
     DASHES,
@@ -20,83 +22,119 @@ from neuroparcel.plotting.paint import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_COLUMN = 1.9  # inches of a column of networks with names of up to
-_LETTERS = 13
-_LETTER = 0.075  # inches of each letter beyond
-_ROW = 0.26  # inches; less if there are many networks
-_SWATCH = 1.0  # inches
-_GAP = 0.08
-_FONT = 8.0  # points
-_POINTS_OF_AN_INCH = 72
+FADING = "certain → undecided"
+"""What the ramps of colour mean."""
 
-
-def column_width(networks: Sequence[str]) -> float:
-    """Inches of a column of networks, which has room for the longest name."""
-    return _COLUMN + _LETTER * max(max(map(len, networks)) - _LETTERS, 0)
+_ROW = 0.19  # inches
+_SWATCH, _GAP = 0.55, 0.07
+_LETTERS = 14  # of the lines' names
+_WIDEST_NAME = 2.6  # inches; what is longer is shortened
+_BETWEEN = 0.2  # columns
+_MOST_BESIDE = 20, 2.3  # networks, and inches, of a legend beside a picture
+_RAMP = 64  # colours of a ramp
 
 
-def draw_legend(
-    axes: Axes,
-    networks: Sequence[str],
-    colours: Sequence[Colour],
-    *,
-    height: float,
-    areas: bool,
-    holes: bool,
-    borders: bool = True,
-    n_columns: int = 1,
-) -> None:
-    """Draw a ramp from certain to undecided for each network, and name lines and greys.
+@dataclass(frozen=True)
+class Legend:
+    """A ramp of colour for each network, and the lines and greys that a figure uses.
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes
-        Where to draw; its units become inches.
-    networks : sequence of str
-        Names of the networks.
+    networks : tuple of str
+        Names.
     colours : sequence of Colour
-        Of the networks.
-    height : float
-        Height of the axes in inches.
-    areas : bool
-        Whether borders of areas are drawn.
-    holes : bool
-        Whether some vertices have no data.
-    borders : bool, default True
-        Whether borders of networks are drawn.
-    n_columns : int, default 1
-        Columns of networks, each of :func:`column_width`.
+        Theirs.
+    areas, holes, borders, fades : bool
+        Whether borders of areas are drawn, some vertices have no data, borders of networks
+        are drawn, and colours fade.
     """
-    n_in_column = math.ceil(len(networks) / n_columns)
-    n_rows = n_in_column + 1 + borders + areas + holes
-    row = min(_ROW, height / n_rows)
-    font = min(_FONT, 0.6 * row * _POINTS_OF_AN_INCH)
-    width = column_width(networks)
-    axes.set_axis_off()
-    ramps = faded_colours(colours, np.linspace(0, 1, 128))
-    for number, (name, ramp) in enumerate(zip(networks, ramps, strict=True)):
-        column, place = divmod(number, n_in_column)
-        left, middle = column * width, (place + 0.5) * row
-        extent = (left, left + _SWATCH, middle + 0.4 * row, middle - 0.4 * row)
-        axes.imshow(ramp[None], extent=extent, aspect="auto")
-        axes.text(left + _SWATCH + _GAP, middle, name, fontsize=font, va="center")
-    below = (n_in_column + 0.1) * row
-    axes.text(0, below, "certain", fontsize=0.7 * font, va="top")
-    axes.text(_SWATCH, below, "undecided", fontsize=0.7 * font, va="top", ha="right")
-    middle = (n_in_column + 1.5) * row
-    if borders:
-        axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=NETWORK_WIDTH)
-        axes.text(_SWATCH + _GAP, middle, "network border", fontsize=font, va="center")
-        middle += row
-    if areas:
-        axes.hlines(middle, 0, _SWATCH, colors=OUTLINE, linewidth=AREA_WIDTH, linestyles=DASHES)
-        axes.text(_SWATCH + _GAP, middle, "area border", fontsize=font, va="center")
-        middle += row
-    if holes:
-        axes.fill_between(
-            [0, _SWATCH], middle - 0.3 * row, middle + 0.3 * row, color=tuple(NO_DATA)
-        )
-        axes.text(_SWATCH + _GAP, middle, "no data", fontsize=font, va="center")
-    axes.set_xlim(0, n_columns * width)
-    axes.set_ylim(height, 0)
+
+    networks: tuple[str, ...]
+    colours: Sequence[Colour]
+    areas: bool = False
+    holes: bool = False
+    borders: bool = True
+    fades: bool = True
+
+    @property
+    def column_width(self) -> float:
+        """Inches of a column, with room for the longest name."""
+        names = (*self.networks, "x" * _LETTERS)
+        widest = max(text_width(name, TEXT) for name in names)
+        return _SWATCH + _GAP + min(widest, _WIDEST_NAME) + _BETWEEN
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it stands beside the picture: few networks with short names."""
+        n_networks, width = _MOST_BESIDE
+        return len(self.networks) <= n_networks and self.column_width <= width
+
+    def width(self) -> float:
+        """Inches that it takes beside a picture."""
+        return self.column_width if self.is_beside else 0.0
+
+    def height(self, width: float) -> float:
+        """Inches that it takes below a picture of such a width."""
+        return 0.0 if self.is_beside else self._height(self._columns(width)) + 0.1
+
+    def least_height(self) -> float:
+        """Inches that it needs beside a picture."""
+        return self._height(1) if self.is_beside else 0.0
+
+    def draw(self, figure: Figure, left: float, top: float, width: float) -> None:
+        """Draw it at a place in inches from the upper left corner of a figure."""
+        n_columns = 1 if self.is_beside else self._columns(width)
+        height = self._height(n_columns)
+        axes = place(figure, left, top, width, height)
+        axes.set_xlim(0, width)
+        axes.set_ylim(height, 0)
+        per_column = math.ceil(len(self.networks) / n_columns)
+        ramps = faded_colours(self.colours, np.linspace(0, float(self.fades), _RAMP))
+        for number, (name, ramp) in enumerate(zip(self.networks, ramps, strict=True)):
+            column, row = divmod(number, per_column)
+            _draw_ramp(axes, column * self.column_width, (row + 0.5) * _ROW, name, ramp)
+        lines = (self._draw_fading, self._draw_borders, self._draw_areas, self._draw_holes)
+        wanted = (self.fades, self.borders, self.areas, self.holes)
+        for number, draw in enumerate(d for d, want in zip(lines, wanted, strict=True) if want):
+            column, row = divmod(number, math.ceil(self._n_lines / n_columns))
+            draw(axes, column * self.column_width, (per_column + row + 0.5) * _ROW)
+
+    @property
+    def _n_lines(self) -> int:
+        return self.fades + self.borders + self.areas + self.holes
+
+    def _columns(self, width: float) -> int:
+        return max(int((width + _BETWEEN) / self.column_width), 1)
+
+    def _height(self, n_columns: int) -> float:
+        rows = math.ceil(len(self.networks) / n_columns) + math.ceil(self._n_lines / n_columns)
+        return _ROW * rows
+
+    def _draw_fading(self, axes: Axes, left: float, middle: float) -> None:
+        axes.text(left, middle, FADING, fontsize=SMALL, va="center")
+
+    def _draw_borders(self, axes: Axes, left: float, middle: float) -> None:
+        axes.hlines(middle, left, left + _SWATCH, colors=OUTLINE, linewidth=NETWORK_WIDTH)
+        _name(axes, left, middle, "network border")
+
+    def _draw_areas(self, axes: Axes, left: float, middle: float) -> None:
+        end = left + _SWATCH
+        axes.hlines(middle, left, end, colors=OUTLINE, linewidth=AREA_WIDTH, linestyles=DASHES)
+        _name(axes, left, middle, "area border")
+
+    def _draw_holes(self, axes: Axes, left: float, middle: float) -> None:
+        low, high = middle - 0.3 * _ROW, middle + 0.3 * _ROW
+        axes.fill_between([left, left + _SWATCH], low, high, color=tuple(NO_DATA))
+        _name(axes, left, middle, "no data")
+
+
+def _draw_ramp(axes: Axes, left: float, middle: float, name: str, ramp: np.ndarray) -> None:
+    extent = (left, left + _SWATCH, middle + 0.4 * _ROW, middle - 0.4 * _ROW)
+    axes.imshow(ramp[None], extent=extent, aspect="auto")
+    _name(axes, left, middle, shortened(name, _WIDEST_NAME, TEXT))
+
+
+def _name(axes: Axes, left: float, middle: float, name: str) -> None:
+    axes.text(left + _SWATCH + _GAP, middle, name, fontsize=TEXT, va="center")

@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import Parcellations, SoftParcellation
-from neuroparcel.plotting.legend import column_width, draw_legend
+from neuroparcel.plotting.legend import Legend
+from neuroparcel.plotting.page import (
+    HEADING,
+    QUIET,
+    SMALL,
+    TEXT,
+    WIDTH,
+    draw_heading,
+    new_page,
+    place,
+    shortened,
+    write,
+)
 from neuroparcel.plotting.paint import draw_networks, draw_outline, paint_parcellation
 from neuroparcel.plotting.view import SurfaceView, hemisphere_from
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 SIDES = {
     "CORTEX_LEFT": {"lateral": "left", "medial": "right"},
@@ -23,12 +35,19 @@ SIDES = {
 }
 """Where the camera stands for the outer and the inner side of each hemisphere."""
 
-_QUIET = "#666666"  # colour of what only helps to read the picture
-_LARGE, _SMALL = 700, 240  # pixels of a view's longer side
-_BESIDE = 0.2  # inches between the views and each column of the legend
-_LEGEND_ROWS = 20  # networks in a column, at most
-_ROW = 0.24  # inches of a network in the legend
-_SUBJECTS_IN_A_ROW = 4
+VIEW_PIXELS = 800
+"""Pixels of a view's longer side: 300 an inch, as a figure of a page's width is printed."""
+
+ASPECT = 0.74
+"""Height of a view as a share of its width."""
+
+EVERYBODY = "Population and subjects"
+"""The title of a figure of a cohort."""
+
+_SMALL_PIXELS = 260
+_NAME = 0.18  # inches of the name above a view
+_GAP = 0.08
+_FEW = 11  # parcellations of which three fit side by side; of more, four
 
 
 def draw_panel(
@@ -52,32 +71,27 @@ def draw_panel(
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure
-
-    structures = hemispheres_of(parcellation.axis)
-    legend = _legend_width(parcellation.networks)
-    height = max(5.4, _ROW * (min(parcellation.n_networks, _LEGEND_ROWS) + 5))
-    figure = Figure(figsize=(3.9 * len(structures) + legend, height), layout="constrained")
-    figure.suptitle(f"{title}\n", fontsize=13, fontweight="bold")
-    if region is not None:
-        said = f"{region.name}: {parcellation.n_networks} networks, {region.n_vertices:,} vertices"
-        figure.text(0.5, 1 - 0.36 / height, said, ha="center", va="top", fontsize=9, color=_QUIET)
-    ((views, side),) = figure.subfigures(
-        1, 2, squeeze=False, width_ratios=[3.9 * len(structures), legend]
-    )
-    grid = views.subplots(2, len(structures), squeeze=False)
-    for column, structure in enumerate(structures):
-        name = structure.removeprefix("CORTEX_").lower()
-        for row, (aspect, direction) in enumerate(SIDES[structure].items()):
-            view = hemisphere_from(structure, direction, _LARGE)
-            _draw_view(grid[row, column], view, parcellation, lines=True)
-            grid[row, column].set_title(f"{name} {aspect}", fontsize=9, color=_QUIET)
-    _draw_legend(side, [parcellation], height - 0.8, borders=True)
+    legend = _legend_of(parcellation, borders=True)
+    frame = ViewFrame.of(parcellation.axis, WIDTH - legend.width())
+    below = HEADING + frame.height
+    height = max(below + legend.height(WIDTH), HEADING + legend.least_height()) + _GAP
+    figure = new_page(height)
+    draw_heading(figure, title, subtitle(parcellation, region))
+    for axes, view in frame.draw(figure, HEADING):
+        axes.imshow(paint_parcellation(view, parcellation), interpolation="antialiased")
+        draw_networks(axes, view, parcellation)
+        draw_outline(axes, view, parcellation.axis, width=0.8)
+    draw_legend_of(figure, legend, below)
     return figure
 
 
 def draw_cohort_panel(
-    parcellation: Parcellations, *, region: Region | None = None, max_subjects: int = 24
+    parcellation: Parcellations,
+    *,
+    region: Region | None = None,
+    subjects: Sequence[str] = (),
+    max_subjects: int = 24,
+    title: str = EVERYBODY,
 ) -> Figure:
     """Draw the same four views of the population and of each subject, small and without lines.
 
@@ -87,31 +101,98 @@ def draw_cohort_panel(
         What to draw, on the fs_LR 32k cortex.
     region : Region, optional
         Named in the title.
+    subjects : sequence of str, optional
+        Whom to draw; everybody if not given.
     max_subjects : int, default 24
-        Draw no more than the first so many subjects; the title says so.
+        Draw no more than the first so many; what stands below the title says so.
+    title : str, optional
+        What stands above it.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure
-
-    subjects = parcellation.subjects[:max_subjects]
+    few = tuple(subjects or parcellation.subjects)[:max_subjects]
     shown = {"Population": parcellation.of_population()}
-    shown |= {subject: parcellation.of_subject(subject) for subject in subjects}
-    n_columns = min(_SUBJECTS_IN_A_ROW, len(shown))
-    n_rows = math.ceil(len(shown) / n_columns)
-    width = 1.25 * len(hemispheres_of(parcellation.axis)) * n_columns
-    legend = _legend_width(parcellation.networks)
-    height = max(1.95 * n_rows, _ROW * (min(parcellation.n_networks, _LEGEND_ROWS) + 4)) + 0.5
-    figure = Figure(figsize=(width + legend, height), layout="constrained")
-    figure.suptitle(_cohort_title(parcellation, region, len(subjects)), fontsize=13)
-    ((views, side),) = figure.subfigures(1, 2, squeeze=False, width_ratios=[width, legend])
-    cells = views.subfigures(n_rows, n_columns, squeeze=False)
-    for cell, (name, soft) in zip(cells.flat, shown.items(), strict=False):
-        _draw_small(cell, name, soft)
-    _draw_legend(side, [*shown.values()], height - 0.6, borders=False)
+    shown |= {subject: parcellation.of_subject(subject) for subject in few}
+    holes = not all(soft.has_data.all() for soft in shown.values())
+    legend = Legend(parcellation.networks, parcellation.colours, holes=holes, borders=False)
+
+    n_columns = min(3 if len(shown) <= _FEW else 4, len(shown))
+    cell = (WIDTH - legend.width()) / n_columns
+    structures = hemispheres_of(parcellation.axis)
+    view_width = (cell - _GAP) / 2
+    cell_height = _NAME + _GAP + ASPECT * view_width * len(structures)
+    below = HEADING + cell_height * math.ceil(len(shown) / n_columns)
+    figure = new_page(max(below + legend.height(WIDTH), HEADING + legend.least_height()) + _GAP)
+    draw_heading(figure, title, cohort_subtitle(parcellation, region, few))
+    for number, (name, soft) in enumerate(shown.items()):
+        row, column = divmod(number, n_columns)
+        left, top = column * cell, HEADING + row * cell_height
+        weight = "bold" if name == "Population" else "normal"
+        fitting = shortened(name, cell, TEXT)
+        write(figure, left + cell / 2, top, fitting, ha="center", weight=weight)
+        for down, structure in enumerate(structures):
+            for across, direction in enumerate(SIDES[structure].values()):
+                place_left = left + across * view_width
+                place_top = top + _NAME + down * ASPECT * view_width
+                axes = place(figure, place_left, place_top, view_width, ASPECT * view_width)
+                view = hemisphere_from(structure, direction, _SMALL_PIXELS)
+                axes.imshow(paint_parcellation(view, soft), interpolation="antialiased")
+    draw_legend_of(figure, legend, below)
     return figure
+
+
+class ViewFrame:
+    """Where the views of one or both hemispheres stand on a page.
+
+    Of both: a column a hemisphere, outer side above; of one: both sides beside each other.
+
+    Parameters
+    ----------
+    views : dict of str to (SurfaceView, row, column)
+        By name, such as ``"left lateral"``.
+    width : float
+        Inches that they may take.
+    """
+
+    def __init__(self, views: dict[str, tuple[SurfaceView, int, int]], width: float) -> None:
+        self._views = views
+        self._width = width / 2
+        self._n_rows = 1 + max(row for _, row, _ in views.values())
+
+    @classmethod
+    def of(cls, axis: BrainAxis, width: float) -> ViewFrame:
+        """The views that an axis needs."""
+        structures = hemispheres_of(axis)
+        views = {}
+        for column, structure in enumerate(structures):
+            for row, (aspect, direction) in enumerate(SIDES[structure].items()):
+                name = f"{structure.removeprefix('CORTEX_').lower()} {aspect}"
+                at = (row, column) if len(structures) > 1 else (0, row)
+                views[name] = (hemisphere_from(structure, direction, VIEW_PIXELS), *at)
+        return cls(views, width)
+
+    @property
+    def height(self) -> float:
+        """Inches that the views take."""
+        return self._n_rows * self._row
+
+    @property
+    def _row(self) -> float:
+        return _NAME + ASPECT * (self._width - _GAP) + _GAP
+
+    def draw(self, figure: Figure, top: float) -> list[tuple[Axes, SurfaceView]]:
+        """Make the axes, with the views' names, from so many inches below the upper edge."""
+        made = []
+        for name, (view, row, column) in self._views.items():
+            left, upper = column * self._width, top + row * self._row
+            middle = left + self._width / 2
+            write(figure, middle, upper, name, size=SMALL, ha="center", color=QUIET)
+            width = self._width - _GAP
+            axes = place(figure, left + _GAP / 2, upper + _NAME, width, ASPECT * width)
+            made.append((axes, view))
+        return made
 
 
 def hemispheres_of(axis: BrainAxis) -> list[str]:
@@ -119,53 +200,42 @@ def hemispheres_of(axis: BrainAxis) -> list[str]:
     return [structure for structure in SIDES if structure in axis.structures]
 
 
-def _draw_small(cell: SubFigure, name: str, soft: SoftParcellation) -> None:
-    """The views of one parcellation beside and below one another."""
-    structures = hemispheres_of(soft.axis)
-    cell.suptitle(name, fontsize=9, fontweight="bold" if name == "Population" else "normal")
-    grid = cell.subplots(2, len(structures), squeeze=False)
-    for column, structure in enumerate(structures):
-        for row, direction in enumerate(SIDES[structure].values()):
-            view = hemisphere_from(structure, direction, _SMALL)
-            _draw_view(grid[row, column], view, soft, lines=False)
+def subtitle(parcellation: SoftParcellation, region: Region | None) -> str:
+    """What is drawn, in a line; empty if the region is not known."""
+    if region is None:
+        return ""
+    networks = counted(parcellation.n_networks, "network")
+    return f"{region.name}: {networks}, {region.n_vertices:,} vertices"
 
 
-def _draw_view(axes: Axes, view: SurfaceView, soft: SoftParcellation, *, lines: bool) -> None:
-    axes.imshow(paint_parcellation(view, soft), interpolation="antialiased")
-    if lines:
-        draw_networks(axes, view, soft)
-        draw_outline(axes, view, soft.axis, width=0.8)
-    axes.set_axis_off()
-
-
-def _draw_legend(
-    side: SubFigure, shown: Sequence[SoftParcellation], height: float, *, borders: bool
-) -> None:
-    holes = not all(soft.has_data.all() for soft in shown)
-    axes = side.add_axes((0.02, 0.02, 0.96, 0.88))
-    draw_legend(
-        axes,
-        shown[0].networks,
-        shown[0].colours,
-        height=height,
-        areas=False,
-        holes=holes,
-        borders=borders,
-        n_columns=_legend_columns(shown[0].n_networks),
-    )
-
-
-def _legend_width(names: Sequence[str]) -> float:
-    """Inches of a legend."""
-    return (column_width(names) + _BESIDE) * _legend_columns(len(names))
-
-
-def _legend_columns(n_networks: int) -> int:
-    return math.ceil(n_networks / _LEGEND_ROWS)
-
-
-def _cohort_title(parcellation: Parcellations, region: Region | None, n_shown: int) -> str:
+def cohort_subtitle(
+    parcellation: Parcellations, region: Region | None, shown: tuple[str, ...]
+) -> str:
+    """What is drawn of whom, in a line."""
     n_subjects = len(parcellation.subjects)
-    where = f" of {region.name}" if region is not None else ""
-    shown = "" if n_shown == n_subjects else f" (the first {n_shown} of {n_subjects})"
-    return f"{parcellation.n_networks} networks{where}: population and subjects{shown}"
+    where = f"{region.name}: " if region is not None else ""
+    subjects = counted(n_subjects, "subject")
+    if shown == parcellation.subjects[: len(shown)] and len(shown) < n_subjects:
+        subjects = f"the first {len(shown)} of {subjects}"
+    elif len(shown) < n_subjects:
+        subjects = f"{len(shown)} of {subjects}"
+    return f"{where}{counted(parcellation.n_networks, 'network')}, {subjects}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the plural if need be."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def draw_legend_of(figure: Figure, legend: Legend, below: float) -> None:
+    """Draw a legend beside the views, below the heading, or so many inches down."""
+    if legend.is_beside:
+        top = HEADING + max((below - HEADING - legend.least_height()) / 2, 0)
+        legend.draw(figure, WIDTH - legend.width() + _GAP, top, legend.width())
+    else:
+        legend.draw(figure, _GAP, below + _GAP, WIDTH - _GAP)
+
+
+def _legend_of(parcellation: SoftParcellation, *, borders: bool) -> Legend:
+    holes = not parcellation.has_data.all()
+    return Legend(parcellation.networks, parcellation.colours, holes=holes, borders=borders)

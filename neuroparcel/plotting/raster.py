@@ -48,21 +48,37 @@ def rasterise(
     low = np.ceil(triangles.min(axis=1)).astype(np.int64)
     size = np.floor(triangles.max(axis=1)).astype(np.int64) - low + 1
     seen = (size > 0).all(axis=1) & (low < shape[::-1]).all(axis=1) & (low + size > 0).all(axis=1)
+    if not seen.any():
+        return corners, weights
+    order = np.flatnonzero(seen)
+    order = order[np.argsort(size[order].prod(axis=1), kind="stable")]  # like sizes together
+    found = [
+        _inside(triangles[chunk], low[chunk], size[chunk].max(axis=0), shape, chunk)
+        for chunk in np.split(order, range(_FACES_AT_ONCE, len(order), _FACES_AT_ONCE))
+    ]
+    face, pixel, inside_weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
     # Painter's algorithm: of several values assigned to one pixel numpy keeps the last.
-    far_to_near = np.argsort(depth[faces].mean(axis=1))
-    far_to_near = far_to_near[seen[far_to_near]]
-    for start in range(0, len(far_to_near), _FACES_AT_ONCE):
-        chunk = far_to_near[start : start + _FACES_AT_ONCE]
-        width, height = size[chunk].max(axis=0)
-        offsets = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
-        pixels = low[chunk][:, None] + offsets.reshape(1, -1, 2)
-        inside_weights = _barycentric(triangles[chunk], pixels)
-        inside = (inside_weights >= _ON_THE_EDGE).all(axis=-1)
-        inside &= ((pixels >= 0) & (pixels < shape[::-1])).all(axis=-1)
-        column, row = pixels[inside].T
-        corners[row, column] = faces[chunk][np.nonzero(inside)[0]]
-        weights[row, column] = inside_weights[inside]
+    far_to_near = np.argsort(depth[faces].mean(axis=1)[face], kind="stable")
+    face, (column, row) = face[far_to_near], pixel[far_to_near].T
+    corners[row, column] = faces[face]
+    weights[row, column] = inside_weights[far_to_near]
     return corners, weights
+
+
+def _inside(
+    triangles: FloatArray, low: IntArray, box: IntArray, shape: tuple[int, int], faces: IntArray
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Pixels inside some triangles, each looked for in a box from its `low` corner.
+
+    Returns the face of each pixel found, its (column, row) and its barycentric coordinates.
+    """
+    width, height = box
+    offsets = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+    pixels = low[:, None] + offsets.reshape(1, -1, 2)
+    weights = _barycentric(triangles, pixels)
+    inside = (weights >= _ON_THE_EDGE).all(axis=-1)
+    inside &= ((pixels >= 0) & (pixels < shape[::-1])).all(axis=-1)
+    return faces[np.nonzero(inside)[0]], pixels[inside], weights[inside]
 
 
 def _barycentric(triangles: FloatArray, pixels: IntArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neuroparcel.parcellation.reliability import Reliability, ReliabilityTable
+from neuroparcel.plotting.page import TITLE, WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def draw_reliability(table: ReliabilityTable) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.6, 5.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5.0), layout="constrained")
     grid = figure.subplots(
         2, 2, sharex=True, sharey="row", gridspec_kw={"height_ratios": (3, 1)}, squeeze=False
     )
@@ -45,7 +46,7 @@ def draw_reliability(table: ReliabilityTable) -> Figure:
     figure.supxlabel("probability that the labels give", fontsize=10)
     figure.suptitle(
         f"Reliability of labels: {table.n_subjects} subjects, other session held out",
-        fontsize=13,
+        fontsize=TITLE,
         fontweight="bold",
     )
     return figure

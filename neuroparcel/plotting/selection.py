@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuroparcel.parcellation.selection import Curve, Recommendation, Selection
+from neuroparcel.plotting.page import TITLE, WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,8 +38,9 @@ def draw_selection(selection: Selection, recommendation: Recommendation) -> Figu
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.4, 3.9), layout="constrained")
-    density, stability, inside = figure.subplots(1, 3)
+    figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
+    panels = figure.subplot_mosaic([["density", "density"], ["stability", "inside"]])
+    density, stability, inside = panels.values()
     _draw_density(density, selection, recommendation)
     _draw_stability(stability, selection)
     _draw_homogeneity(inside, selection)
@@ -46,7 +48,7 @@ def draw_selection(selection: Selection, recommendation: Recommendation) -> Figu
         _finish(axes, selection, recommendation)
     figure.suptitle(
         f"{recommendation.number} networks: {_range_in_words(recommendation)}\n",
-        fontsize=13,
+        fontsize=TITLE,
         fontweight="bold",
     )
     return figure
@@ -121,7 +123,7 @@ def _draw_curve(
 
 
 def _title(axes: Axes, title: str, below: str) -> None:
-    axes.set_title(title, fontsize=11, fontweight="bold", loc="left", pad=18)
+    axes.set_title(title, fontsize=TITLE, fontweight="bold", loc="left", pad=18)
     axes.annotate(
         below,
         (0, 1),

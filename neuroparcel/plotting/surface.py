@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,19 @@ import numpy as np
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import Parcellations, SoftParcellation
-from neuroparcel.plotting.legend import draw_legend
+from neuroparcel.plotting.legend import Legend
+from neuroparcel.plotting.page import (
+    HEADING,
+    QUIET,
+    SMALL,
+    TEXT,
+    WIDTH,
+    draw_heading,
+    new_page,
+    place,
+    shortened,
+    write,
+)
 from neuroparcel.plotting.paint import (
     draw_areas,
     draw_networks,
@@ -19,18 +31,21 @@ from neuroparcel.plotting.paint import (
     paint_parcellation,
     paint_region,
 )
+from neuroparcel.plotting.panel import EVERYBODY, cohort_subtitle, draw_legend_of, subtitle
 from neuroparcel.plotting.view import SurfaceView, close_up, whole_hemisphere
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.gridspec import SubplotSpec
 
 _REGION_IN_INSET = np.array([0.80, 0.15, 0.15])
-_QUIET = "#666666"  # colour of what only helps to read the picture
-_SUBJECTS_IN_A_ROW = 4
-_SIDE_WIDTH, _INSET_HEIGHT, _HEADING = 1.9, 1.6, 0.5  # inches
-_LARGE, _SMALL = 800, 400  # pixels of a close-up's longer side
+_LARGE, _SMALL, _INSET = 900, 420, 400  # pixels of a view's longer side
+_SIDE_WIDTH = 1.75  # inches, at least
+_INSET_HEIGHT = 1.15
+_NAME, _GAP = 0.18, 0.08
+_TALLEST = 4.6, 3.3, 1.6  # of a close-up alone, of the population beside subjects, of a subject
+_LEAST_COLUMNS = 3
+_FEW = 10  # subjects of whom five fit side by side; of more, six
 
 
 def draw_parcellation(
@@ -60,28 +75,22 @@ def draw_parcellation(
     SpaceError
         If the parcellation does not lie on the fs_LR 32k cortex.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    views = _views(parcellation.axis, _LARGE)
-    widths = [4.4] * len(views) + [_SIDE_WIDTH]
-    height = _HEADING + max(4.5, _side_height(len(views), parcellation.n_networks))
-    below_heading = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - _HEADING / height))
-    figure = Figure(figsize=(sum(widths), height), layout=below_heading)
-    _draw_heading(figure, title, _subtitle(parcellation, region))
-    grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
-    for column, view in enumerate(views):
-        axes = figure.add_subplot(grid[column])
-        _draw_close_up(axes, view, parcellation, region, named=True)
-        _name_edges(axes, view)
-    _draw_side(figure, grid[-1], views, parcellation, region)
+    page = _Page(parcellation, region, _TALLEST[0])
+    figure = new_page(page.height)
+    draw_heading(figure, title, subtitle(parcellation, region))
+    page.draw(figure, parcellation)
     return figure
 
 
 def draw_cohort(
-    parcellation: Parcellations, *, region: Region | None = None, max_subjects: int = 24
+    parcellation: Parcellations,
+    *,
+    region: Region | None = None,
+    subjects: Sequence[str] = (),
+    max_subjects: int = 24,
+    title: str = EVERYBODY,
 ) -> Figure:
-    """Draw the population beside its subjects.
+    """Draw the population above its subjects.
 
     Parameters
     ----------
@@ -89,8 +98,12 @@ def draw_cohort(
         What to draw.
     region : Region, optional
         Anatomical areas, whose borders are drawn as dashed lines.
+    subjects : sequence of str, optional
+        Whom to draw; everybody if not given.
     max_subjects : int, default 24
-        Draw no more than the first so many subjects; the title says so.
+        Draw no more than the first so many; what stands below the title says so.
+    title : str, optional
+        What stands above it.
 
     Returns
     -------
@@ -101,58 +114,89 @@ def draw_cohort(
     SpaceError
         If the parcellation does not lie on the fs_LR 32k cortex.
     """
-    from matplotlib.figure import Figure
-
-    large, small = _views(parcellation.axis, _LARGE), _views(parcellation.axis, _SMALL)
-    subjects = parcellation.subjects[:max_subjects]
-    n_columns = min(_SUBJECTS_IN_A_ROW, len(subjects))
-    n_rows = math.ceil(len(subjects) / n_columns)
-    widths = [4.4 * len(large), 2.1 * n_columns * len(small), _SIDE_WIDTH]
-    height = max(2.4 * n_rows, 4.4, _side_height(len(large), parcellation.n_networks))
-    figure = Figure(figsize=(sum(widths), height + 0.6), layout="constrained")
-    figure.suptitle(
-        _cohort_title(parcellation, region, len(subjects)), fontsize=13, fontweight="bold"
-    )
-    grid = figure.add_gridspec(1, 3, width_ratios=widths)
-
     population = parcellation.of_population()
-    left = grid[0].subgridspec(1, len(large))
-    for column, view in enumerate(large):
-        axes = figure.add_subplot(left[column], title="" if column else "Population")
-        _draw_close_up(axes, view, population, region, named=True)
-        _name_edges(axes, view)
-    middle = grid[1].subgridspec(n_rows, n_columns * len(small))
-    for cell, (subject, view) in enumerate(product(subjects, small)):
-        axes = figure.add_subplot(middle[cell])
-        axes.set_title(subject, fontsize=9)
-        _draw_close_up(axes, view, parcellation.of_subject(subject), region, named=False)
-    _draw_side(figure, grid[2], large, population, region)
+    page = _Page(population, region, _TALLEST[1], "Population")
+    shown = tuple(subjects or parcellation.subjects)[:max_subjects]
+    views = _views(parcellation.axis, _SMALL)
+    n_columns = min(max(len(shown), _LEAST_COLUMNS), 5 if len(shown) <= _FEW else 6)
+    n_columns = max(n_columns // len(views), 1)
+    cell = WIDTH / n_columns
+    view_width = (cell - _GAP) / len(views) - _GAP
+    view_height = min(max(view_width * _aspect(view) for view in views), _TALLEST[2])
+    row_height = _NAME + view_height + _GAP
+    figure = new_page(page.height + row_height * math.ceil(len(shown) / n_columns))
+    draw_heading(figure, title, cohort_subtitle(parcellation, region, shown))
+    page.draw(figure, population)
+    for number, subject in enumerate(shown):
+        soft = parcellation.of_subject(subject)
+        row, column = divmod(number, n_columns)
+        left, top = column * cell, page.height + row * row_height
+        write(figure, left + cell / 2, top, shortened(subject, cell, TEXT), ha="center")
+        for place_left, view in enumerate(views):
+            across = left + _GAP + place_left * (view_width + _GAP)
+            axes = place(figure, across, top + _NAME, view_width, view_height)
+            _draw_close_up(axes, view, soft, region, named=False)
     return figure
+
+
+class _Page:
+    """A heading, close-ups of one parcellation, and beside them where they lie and the legend."""
+
+    def __init__(
+        self,
+        parcellation: SoftParcellation,
+        region: Region | None,
+        tallest: float,
+        name: str = "",
+    ) -> None:
+        self._region, self._name = region, name
+        self._top = HEADING + (_NAME if name else 0.0)
+        self._views = _views(parcellation.axis, _LARGE)
+        has_areas = region is not None and len(region.labels) > 1
+        holes = not parcellation.has_data.all()
+        self._legend = Legend(
+            parcellation.networks, parcellation.colours, areas=has_areas, holes=holes
+        )
+        self._side = max(_SIDE_WIDTH, self._legend.width())
+        self._width = (WIDTH - self._side) / len(self._views)
+        self._view_height = min(
+            max(_aspect(view) for view in self._views) * (self._width - _GAP), tallest
+        )
+        insets = len(self._views) * (_NAME + _INSET_HEIGHT)
+        self._legend_top = HEADING + insets
+        self._below = max(self._top + self._view_height, self._legend_top)
+        self.height = (
+            max(
+                self._below + self._legend.height(WIDTH),
+                self._legend_top + self._legend.least_height(),
+            )
+            + 2 * _GAP
+        )
+
+    def draw(self, figure: Figure, parcellation: SoftParcellation) -> None:
+        """Draw all but the heading."""
+        middle = (WIDTH - self._side) / 2
+        write(figure, middle, HEADING, self._name, ha="center", weight="bold")
+        for number, view in enumerate(self._views):
+            left = number * self._width + _GAP
+            axes = place(figure, left, self._top, self._width - _GAP, self._view_height)
+            _draw_close_up(axes, view, parcellation, self._region, named=True)
+            _name_edges(axes, view)
+            top = HEADING + number * (_NAME + _INSET_HEIGHT)
+            _draw_inset(figure, WIDTH - self._side + _GAP, top, self._side, view, parcellation.axis)
+        if self._legend.is_beside:
+            left = WIDTH - self._side + 2 * _GAP
+            self._legend.draw(figure, left, self._legend_top, self._side)
+        else:
+            draw_legend_of(figure, self._legend, self._below)
 
 
 def _views(axis: BrainAxis, n_pixels: int) -> list[SurfaceView]:
     return [close_up(axis, structure, n_pixels) for structure in axis.structures]
 
 
-def _draw_heading(figure: Figure, title: str, subtitle: str) -> None:
-    height = figure.get_figheight()
-    figure.text(
-        0.5, 1 - 0.06 / height, title, ha="center", va="top", fontsize=13, fontweight="bold"
-    )
-    figure.text(0.5, 1 - 0.3 / height, subtitle, ha="center", va="top", fontsize=9, color=_QUIET)
-
-
-def _subtitle(parcellation: SoftParcellation, region: Region | None) -> str:
-    if region is None:
-        return ""
-    return f"{region.name}: {parcellation.n_networks} networks, {region.n_vertices} vertices"
-
-
-def _cohort_title(parcellation: Parcellations, region: Region | None, n_shown: int) -> str:
-    n_subjects = len(parcellation.subjects)
-    where = f" of {region.name}" if region is not None else ""
-    shown = "" if n_shown == n_subjects else f" (the first {n_shown} of {n_subjects})"
-    return f"{parcellation.n_networks} networks{where}: population and subjects{shown}"
+def _aspect(view: SurfaceView) -> float:
+    return view.shape[0] / view.shape[1]
 
 
 def _draw_close_up(
@@ -185,42 +229,19 @@ def _name_edges(axes: Axes, view: SurfaceView) -> None:
             rotation=rotation,
             ha="center",
             va="center",
-            fontsize=8,
+            fontsize=SMALL,
             style="italic",
-            color=_QUIET,
+            color=QUIET,
             path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.6)],
         )
 
 
-def _side_height(n_views: int, n_networks: int) -> float:
-    """Height in inches of the insets and a readable legend."""
-    return 0.5 + _INSET_HEIGHT * n_views + 0.2 * (n_networks + 4)
-
-
-def _draw_side(
-    figure: Figure,
-    side: SubplotSpec,
-    views: list[SurfaceView],
-    parcellation: SoftParcellation,
-    region: Region | None,
+def _draw_inset(
+    figure: Figure, left: float, top: float, width: float, view: SurfaceView, axis: BrainAxis
 ) -> None:
-    """Draw where the region lies, and what the colours and lines mean."""
-    left_over = max(figure.get_figheight() - 0.5 - _INSET_HEIGHT * len(views), 1.0)
-    heights = [_INSET_HEIGHT] * len(views) + [left_over]
-    grid = side.subgridspec(len(heights), 1, height_ratios=heights)
-    for row, view in enumerate(views):
-        whole = whole_hemisphere(view, parcellation.axis)
-        axes = figure.add_subplot(grid[row])
-        axes.imshow(paint_region(whole, parcellation.axis, _REGION_IN_INSET))
-        name = view.structure.removeprefix("CORTEX_").lower()
-        axes.set_title(f"{name} hemisphere", fontsize=8, color=_QUIET)
-        axes.set_axis_off()
-    has_areas = region is not None and len(region.labels) > 1
-    draw_legend(
-        figure.add_subplot(grid[-1]),
-        parcellation.networks,
-        parcellation.colours,
-        height=left_over,
-        areas=has_areas,
-        holes=not parcellation.has_data.all(),
-    )
+    """Draw where in its hemisphere a region lies."""
+    name = f"{view.structure.removeprefix('CORTEX_').lower()} hemisphere"
+    write(figure, left + width / 2, top, name, size=SMALL, ha="center", color=QUIET)
+    axes = place(figure, left, top + _NAME, width - _GAP, _INSET_HEIGHT - _GAP)
+    whole = whole_hemisphere(view, axis, _INSET)
+    axes.imshow(paint_region(whole, axis, _REGION_IN_INSET), interpolation="antialiased")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuroparcel.inference.stages import TrainingHistory
+from neuroparcel.plotting.page import TEXT, TITLE, WIDTH
 from neuroparcel.types import FloatArray
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def draw_training(history: TrainingHistory) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
     axes = figure.subplots()
     _draw_stages(axes, history)
     axes.plot(history.step, history.loss, color=_LOSS, linewidth=0.4, alpha=0.12)
@@ -62,11 +63,12 @@ def draw_training(history: TrainingHistory) -> Figure:
         )
     axes.set_ylim(*_limits([*courses, history.validation_loss], room=_ROW * len(bounds)))
     axes.set_xlim(history.step[0], max(history.step[-1], history.step[0] + 1))
-    axes.set_xlabel("training step")
-    axes.set_ylabel("loss (nats per element)")
+    axes.set_xlabel("training step", fontsize=TEXT)
+    axes.set_ylabel("loss (nats per element)", fontsize=TEXT)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
-    figure.suptitle("Training", fontsize=13, fontweight="bold")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=TEXT)
+    axes.tick_params(labelsize=TEXT)
+    figure.suptitle("Training", fontsize=TITLE, fontweight="bold")
     return figure
 
 
@@ -87,7 +89,7 @@ def _draw_stages(axes: Axes, history: TrainingHistory) -> None:
             textcoords="offset points",
             ha="right" if late else "left",
             va="top",
-            fontsize=8,
+            fontsize=TEXT,
             color="#444444",
             path_effects=[withStroke(linewidth=2, foreground=_BANDS[number % 2])],
         )

@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuroparcel.brain.parcellation import SoftParcellation
+from neuroparcel.plotting.page import (
+    HEADING,
+    QUIET,
+    SMALL,
+    TEXT,
+    WIDTH,
+    draw_heading,
+    new_page,
+    place,
+    write,
+)
 from neuroparcel.plotting.paint import draw_outline, paint_values
-from neuroparcel.plotting.panel import SIDES, hemispheres_of
-from neuroparcel.plotting.view import hemisphere_from
+from neuroparcel.plotting.panel import ViewFrame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = "cividis"  # even for all kinds of colour vision
-_PIXELS = 500  # of a view's longer side
-_QUIET = "#666666"
+_BAR, _BAR_HEIGHT = 0.13, 2.2  # inches
+_BESIDE = 0.95  # inches for the bar
 
 
 def draw_uncertainty(parcellation: SoftParcellation, title: str) -> Figure:
@@ -35,28 +45,23 @@ def draw_uncertainty(parcellation: SoftParcellation, title: str) -> Figure:
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
-    structures = hemispheres_of(parcellation.axis)
-    figure = Figure(figsize=(3.6 * len(structures) + 1, 5), layout="constrained")
-    figure.suptitle(title, fontsize=13, fontweight="bold")
-    grid = figure.subplots(2, len(structures), squeeze=False)
     values = np.where(parcellation.has_data, parcellation.entropy, np.nan)
-    for column, structure in enumerate(structures):
-        name = structure.removeprefix("CORTEX_").lower()
-        for row, (aspect, direction) in enumerate(SIDES[structure].items()):
-            view = hemisphere_from(structure, direction, _PIXELS)
-            axes = grid[row, column]
-            axes.imshow(
-                paint_values(view, parcellation.axis, values, _COLOURS),
-                interpolation="antialiased",
-            )
-            draw_outline(axes, view, parcellation.axis, width=0.8)
-            axes.set_axis_off()
-            axes.set_title(f"{name} {aspect}", fontsize=9, color=_QUIET)
-    colours = ScalarMappable(Normalize(0, 1), _COLOURS)
-    label = f"entropy of the labels / log {parcellation.n_networks}"
-    figure.colorbar(colours, ax=grid, shrink=0.6, label=label)
+    frame = ViewFrame.of(parcellation.axis, WIDTH - _BESIDE)
+    figure = new_page(HEADING + frame.height + 0.1)
+    said = f"entropy of the labels as a share of log {parcellation.n_networks}"
+    draw_heading(figure, title, said)
+    for axes, view in frame.draw(figure, HEADING):
+        painted = paint_values(view, parcellation.axis, values, _COLOURS)
+        axes.imshow(painted, interpolation="antialiased")
+        draw_outline(axes, view, parcellation.axis, width=0.8)
+    length = min(_BAR_HEIGHT, 0.8 * frame.height)
+    bar = place(figure, WIDTH - _BESIDE + 0.15, HEADING + (frame.height - length) / 2, _BAR, length)
+    bar.set_axis_on()
+    scale = figure.colorbar(ScalarMappable(Normalize(0, 1), _COLOURS), cax=bar)
+    scale.set_ticks([0, 0.5, 1], labels=["certain", "0.5", "even"])
+    scale.ax.tick_params(labelsize=TEXT, length=2)
     if np.isnan(values).any():
-        figure.text(0.01, 0.01, "dark grey: no data", fontsize=8, color=_QUIET)
+        bottom = figure.get_figheight() - 0.2
+        write(figure, 0.1, bottom, "dark grey: no data", size=SMALL, color=QUIET)
     return figure

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
+from scipy import sparse
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import SpaceError
@@ -60,21 +61,37 @@ class SurfaceView:
         """Rows and columns."""
         return self.corners.shape[0], self.corners.shape[1]
 
-    def interpolate(self, values: FloatArray) -> FloatArray:
+    def interpolate(self, values: FloatArray, outside: float = np.nan) -> FloatArray:
         """Values at the pixels, linear within each face.
 
         Parameters
         ----------
-        values : (mesh vertex,) array of float
-            One value a vertex of the hemisphere's mesh.
+        values : (mesh vertex,) or (mesh vertex, value) array of float
+            One value a vertex of the hemisphere's mesh, or several.
+        outside : float, default NaN
+            What pixels without cortex receive.
 
         Returns
         -------
-        (row, column) array of float32
-            NaN where there is no cortex.
+        (row, column) or (row, column, value) array of float32
         """
-        picture = (values[self.corners] * self.weights).sum(axis=-1)
-        return np.where(self.corners[..., 0] >= 0, picture, np.nan).astype(np.float32)
+        picture = np.full((self.corners[..., 0].size, *values.shape[1:]), outside, np.float32)
+        weights = self._weights
+        picture[self._on_cortex] = weights @ np.asarray(values[: weights.shape[1]], np.float32)
+        return picture.reshape(*self.shape, *values.shape[1:])
+
+    @cached_property
+    def _on_cortex(self) -> IntArray:
+        """Pixels that show cortex, counted row by row."""
+        return np.flatnonzero(self.corners[..., 0] >= 0)
+
+    @cached_property
+    def _weights(self) -> sparse.csr_array:
+        """What each mesh vertex contributes to each pixel of cortex."""
+        corners, weights = (a.reshape(-1, 3)[self._on_cortex] for a in (self.corners, self.weights))
+        starts = np.arange(0, corners.size + 1, 3)
+        shape = (len(corners), int(corners.max(initial=0)) + 1)
+        return sparse.csr_array((weights.ravel(), corners.ravel(), starts), shape=shape)
 
 
 def close_up(axis: BrainAxis, structure: str, n_pixels: int = 800) -> SurfaceView:
@@ -105,10 +122,9 @@ def close_up(axis: BrainAxis, structure: str, n_pixels: int = 800) -> SurfaceVie
 def whole_hemisphere(view: SurfaceView, axis: BrainAxis, n_pixels: int = 500) -> SurfaceView:
     """Look at the whole hemisphere of a close-up from the anatomical direction next to it."""
     vertices = axis.vertex[axis.rows_in(view.structure)]
-    surface = _surface(view.structure)
-    towards = surface.normals[vertices].mean(axis=0)
-    nearest = max(_DIRECTIONS.values(), key=lambda direction: float(towards @ direction))
-    return _look(surface, view.structure, np.array(nearest, dtype=np.float64), None, n_pixels)
+    towards = _surface(view.structure).normals[vertices].mean(axis=0)
+    nearest = max(_DIRECTIONS, key=lambda name: float(towards @ _DIRECTIONS[name]))
+    return hemisphere_from(view.structure, nearest, n_pixels)
 
 
 def hemisphere_from(structure: str, direction: str, n_pixels: int = 500) -> SurfaceView:
@@ -152,7 +168,7 @@ def _surface(structure: str) -> _Surface:
     return _Surface(coordinates, _normals(coordinates, faces), faces, load_sulc(hemisphere))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)  # two sides and two sizes of two hemispheres, and a few more
 def _hemisphere_from(structure: str, direction: str, n_pixels: int) -> SurfaceView:
     camera = np.array(_DIRECTIONS[direction], dtype=np.float64)
     return _look(_surface(structure), structure, camera, None, n_pixels)

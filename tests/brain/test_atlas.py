@@ -49,6 +49,36 @@ def test_atlas_checks_its_keys(atlas, axis):
         replace(atlas, keys=np.ones(6))
 
 
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (Label(4, "a", RED), "two labels called 'a', the keys 1 and 4"),
+        (Label(1, "b", RED), "two labels of the key 1, 'a' and 'b'"),
+    ],
+)
+def test_a_table_that_is_ambiguous_is_refused(atlas, second, message):
+    labels = (Label(1, "a", RED), second)
+    with pytest.raises(AtlasError, match=message):
+        replace(atlas, keys=np.where(atlas.keys == 1, 1, 0), labels=labels)
+
+
+def test_labels_that_rows_carry_and_how_many(atlas, axis):
+    assert [label.name for label in atlas.present] == ["a", "b", "c"]
+    assert atlas.sizes().tolist() == [2, 1, 3, 0]
+    sides = [atlas.sizes(structure) for structure in axis.structures]
+    assert sum(sides).tolist() == [2, 1, 3, 0]
+    first = axis.structures[0]
+    assert atlas.sizes(first).sum() == np.count_nonzero(atlas.keys[axis.rows_in(first)])
+
+
+@pytest.mark.parametrize(
+    ("rgba", "hexadecimal"),
+    [((1, 0, 0.5, 1), "#ff0080"), ((0.2, 0.4, 0.6, 0), "#336699"), ((1.2, -1, 0, 1), "#ff0000")],
+)
+def test_colours_of_labels(rgba, hexadecimal):
+    assert Label.of(1, "a", rgba).hex == hexadecimal
+
+
 def test_each_label_present_is_a_target(atlas):
     targets = targets_of_atlas(atlas)
     assert targets.names == ("a", "b", "c")

@@ -43,6 +43,13 @@ HEAVY = ("matplotlib", "nibabel", "nilearn", "numpy", "pandas", "pyro", "scipy",
 
 def test_the_commands_that_people_expect():
     assert sorted(COMMANDS) == [
+        "atlas",
+        "atlas add",
+        "atlas export",
+        "atlas list",
+        "atlas remove",
+        "atlas show",
+        "compare",
         "connectome",
         "connectome build",
         "connectome export",
@@ -53,6 +60,7 @@ def test_the_commands_that_people_expect():
         "fit",
         "infer",
         "plot",
+        "report",
         "select",
         "simulate",
     ]

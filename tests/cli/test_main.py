@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from neuroparcel_cli.main import main
 
 from neuroparcel import pipeline
+from neuroparcel.atomic import atomic_path
 from neuroparcel.errors import LayoutError, OutputError
+from neuroparcel.io.writers.cifti_writer import CiftiWriter
 from neuroparcel.pipeline import Check
 
-ROOT = Path(__file__).parents[2]
 FIT = ("fit", "--subjects", "list.txt", "--output", "out")
 
 
@@ -61,38 +61,44 @@ def test_a_real_mistake(invoke, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_request_to_terminate_leaves_no_partial_file(tmp_path):
+def test_a_request_to_terminate_leaves_no_partial_file(tmp_path, monkeypatch):
     """The simulation is stopped while it writes its first recording."""
-    script = (
-        "import os, signal\n"
-        "from neuroparcel.io.writers import cifti_writer\n"
-        "from neuroparcel_cli.main import main\n"
-        "write = cifti_writer.CiftiWriter._write\n"
-        "def stopped(*arguments):\n"
-        "    with cifti_writer.atomic_path(arguments[1]) as aside:\n"
-        "        aside.write_bytes(b'half')\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        "        signal.pause()\n"
-        "cifti_writer.CiftiWriter._write = stopped\n"
-        "main()\n"
-    )
+
+    def stopped(_writer, path, *_arguments):
+        with atomic_path(path) as aside:
+            aside.write_bytes(b"half")
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+            os.kill(os.getpid(), signal.SIGTERM)
+            pytest.fail("the signal was ignored")
+
     arguments = ["simulate", "--n-subjects", "1", "--n-frames", "4", "--output", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    monkeypatch.setattr(CiftiWriter, "_write", stopped)
+    monkeypatch.setattr(sys, "argv", ["neuroparcel", *arguments])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir())  # it had begun
     assert not [path for path in tmp_path.rglob("*dtseries*") if path.is_file()]
 
 
-def test_plot_names_the_figures(invoke, monkeypatch, tmp_path):
-    monkeypatch.setattr(pipeline, "plot", lambda results: [results / "a.png", results / "b.png"])
-    result = invoke("plot", tmp_path)
+def test_plot_passes_its_options_on_and_names_the_figures(invoke, monkeypatch, tmp_path):
+    asked = []
+
+    def plot(results, **options):
+        asked.append(options)
+        return [results / "a.png", results / "b.png"]
+
+    monkeypatch.setattr(pipeline, "plot", plot)
+    result = invoke("plot", tmp_path, "--only", "a,b", "--format", "svg,pdf", "--dpi", 150)
     assert result.stdout.splitlines() == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    invoke("plot", tmp_path, "--subjects", "s1, s2")
+    given = {"only": ("a", "b"), "formats": ("svg", "pdf"), "dpi": 150, "subjects": ()}
+    by_default = {"only": (), "formats": ("png",), "dpi": 300, "subjects": ("s1", "s2")}
+    assert asked == [given, by_default]
 
 
 def test_doctor_lists_its_checks(invoke, monkeypatch):

@@ -94,14 +94,15 @@ def test_a_factor_that_sees_its_parent_reaches_the_exact_evidence():
         # A single point a group: groups are uncertain, and move with the population.
         data = template.simulate((8, 1), 1)[1]
     exact = random_effects_log_evidence(data.values)
-    stages = Schedule((Stage("posterior", "reverse-kl", 750, 4e-2, ("factors",), 32),))
+    # Few steps of many draws: a draw costs little beside a step, and quiets Adam.
+    stages = Schedule((Stage("posterior", "reverse-kl", 200, 1e-1, ("factors",), 256),))
     gaps = {}
     for looks in (True, False):
         family = Structured(8, looks=looks)
         posterior = fit(template, family, data=data, schedule=stages, device="cpu")
         bound = evidence_bound(template, posterior(data).conditioned, data, 4000)
         gaps[looks] = float(bound.gap(exact).nats)
-    # Monte Carlo error of a bound is about 0.005; Adam leaves twice as much.
+    # Monte Carlo error of a bound is about 0.005; Adam leaves up to 0.011 at three seeds.
     assert abs(gaps[True]) < 0.02
     assert abs(gaps[False] - mean_field_gap(8)) < 0.02
     assert mean_field_gap(8) > 0.05

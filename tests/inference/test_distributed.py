@@ -1,4 +1,4 @@
-"""Training in parallel under torchrun, two processes on the CPU."""
+"""Training in parallel as under torchrun, two processes on the CPU."""
 
 import os
 import runpy
@@ -18,8 +18,7 @@ from neuroparcel.inference.distributed import (
     rank,
 )
 
-SCRIPT = """
-import sys
+TRAIN = """
 import torch
 from safetensors.torch import save_file
 from neuroparcel.graph import analyse
@@ -31,60 +30,78 @@ from neuroparcel.inference.distributed import process_group, rank
 from neuroparcel.inference.trainer import train
 from neuroparcel.models.toys import gaussian_random_effects
 
-torch.set_num_threads(1)
-folder = sys.argv[1]
-template = analyse(gaussian_random_effects)
-stages = Schedule((
-    Stage("shift", "map", 4, 1e-3, ("encoder", "shift"), 2),
-    Stage("posterior", "reverse-kl", 6, 1e-3, ("encoder", "shift", "scale", "flow"), 2),
-))
-with seeded(3):
-    data = template.simulate((3, 20), 1)[1]
-
 class Failing(TrainingStream):
     # The second process fails at about half of its steps, while the first has a loss.
+
+    def __init__(self, data):
+        self.data = data
 
     def draw(self):
         if rank() == 1 and float(torch.rand(())) < 0.5:
             raise torch.linalg.LinAlgError("linalg.cholesky: not positive-definite")
-        return Batch(data)
+        return Batch(self.data)
 
-with process_group():
-    sizes = {"group": 3, "point": 20}
-    amortized = fit(template, plate_sizes=sizes, schedule=stages, seed=0, device="cpu")
-    # The point has no noise: every process computes the gradient of one alone.
-    point = Schedule((Stage("point", "map", 8, 1e-2, ("factors",)),))
-    single = fit(template, "mean-field", data=data, schedule=point, device="cpu")
-    number = rank()
-    with seeded(rank()):  # other weights in each process, until they are shared
-        rough = MeanField(template, data.plate_sizes, data.batch_size)
-        for parameter in rough.parameters():
-            torch.nn.init.normal_(parameter, std=0.1)
-    history = train(rough, template, Failing(), point, seed=1)
-    with open(f"{folder}/{sys.argv[2]}-{number}-steps.txt", "w") as file:
-        file.write(str(len(history.loss)))
-name = f"{folder}/{sys.argv[2]}-{number}"
-save_file(amortized.family.state_dict(), f"{name}-adavi.safetensors")
-save_file(single.family.state_dict(), f"{name}-point.safetensors")
-save_file(rough.state_dict(), f"{name}-rough.safetensors")
+def main(folder, label):
+    torch.set_num_threads(1)
+    template = analyse(gaussian_random_effects)
+    stages = Schedule((
+        Stage("shift", "map", 4, 1e-3, ("encoder", "shift"), 2),
+        Stage("posterior", "reverse-kl", 6, 1e-3, ("encoder", "shift", "scale", "flow"), 2),
+    ))
+    with seeded(3):
+        data = template.simulate((3, 20), 1)[1]
+    with process_group():
+        sizes = {"group": 3, "point": 20}
+        amortized = fit(template, plate_sizes=sizes, schedule=stages, seed=0, device="cpu")
+        # The point has no noise: every process computes the gradient of one alone.
+        point = Schedule((Stage("point", "map", 8, 1e-2, ("factors",)),))
+        single = fit(template, "mean-field", data=data, schedule=point, device="cpu")
+        number = rank()
+        with seeded(rank()):  # other weights in each process, until they are shared
+            rough = MeanField(template, data.plate_sizes, data.batch_size)
+            for parameter in rough.parameters():
+                torch.nn.init.normal_(parameter, std=0.1)
+        history = train(rough, template, Failing(data), point, seed=1)
+        with open(f"{folder}/{label}-{number}-steps.txt", "w") as file:
+            file.write(str(len(history.loss)))
+    name = f"{folder}/{label}-{number}"
+    save_file(amortized.family.state_dict(), f"{name}-adavi.safetensors")
+    save_file(single.family.state_dict(), f"{name}-point.safetensors")
+    save_file(rough.state_dict(), f"{name}-rough.safetensors")
+"""
+
+# What torchrun --standalone --nproc-per-node=2 does, but for its two workers, which are forked:
+# three imports of torch take longer than the training.
+LAUNCH = """
+import sys
+import train
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+config = LaunchConfig(
+    min_nodes=1,
+    max_nodes=1,
+    nproc_per_node=2,
+    start_method="fork",
+    rdzv_backend="c10d",
+    rdzv_endpoint="localhost:0",
+)
+elastic_launch(config, train.main)(*sys.argv[1:])
 """
 
 
 def run_alone(folder, label, monkeypatch):
     """In this process, which saves starting one."""
-    script = folder / "train.py"
-    script.write_text(SCRIPT)
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys, "argv", [str(script), str(folder), label])
-    runpy.run_path(str(script))
+    script = folder / "train.py"
+    script.write_text(TRAIN)
+    runpy.run_path(str(script))["main"](folder, label)
 
 
 def run_two(folder, label):
-    script = folder / "train.py"
-    script.write_text(SCRIPT)
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    command = [sys.executable, *launcher, str(script), str(folder), label]
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "launch.py").write_text(LAUNCH)
+    command = [sys.executable, "launch.py", str(folder), label]
     environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
     environment["OMP_NUM_THREADS"] = "1"
     done = subprocess.run(

@@ -9,7 +9,7 @@ from neuroparcel.errors import DataError, OptionError
 from neuroparcel.families.adavi import Adavi, AdaviConfig
 from neuroparcel.graph import Observation, analyse
 from neuroparcel.graph.trace import seeded
-from neuroparcel.inference import Schedule, Stage, fit
+from neuroparcel.inference import Schedule, Stage, fit, variational
 from neuroparcel.inference.diagnostics import evidence_bound
 from neuroparcel.inference.variational import _bounds
 from neuroparcel.models.toys import (
@@ -70,7 +70,7 @@ def test_a_posterior_answers_for_any_plate_sizes(posterior, points):
 def test_the_same_seed_gives_the_same_posterior(template, points):
     def trained(seed):
         sizes = {"group": (2, 4), "point": (10, 30)}
-        stages = schedule(5)
+        stages = schedule(2)
         return fit(template, plate_sizes=sizes, schedule=stages, seed=seed, device="cpu")(points)
 
     first, again, other = trained(0), trained(0), trained(1)
@@ -187,9 +187,10 @@ def test_mean_field_meets_the_evidence_of_a_conjugate_model(family):
     covariance = 0.25 * torch.eye(6) + 1.0
     law = dist.MultivariateNormal(torch.zeros(6), covariance)
     exact = law.log_prob(data.values[0].T).sum()
-    stages = schedule(600, ("factors",), rate=2e-2, n_draws=16)
+    stages = schedule(150, ("factors",), rate=1e-1, n_draws=64)
     posterior = fit(template, family, data=data.values[0], schedule=stages, device="cpu")
     bound = evidence_bound(template, posterior(data).conditioned, data, 2000)
+    # At most 0.002 at three seeds.
     assert float(exact - bound.nats) == pytest.approx(0, abs=5e-3)
     with pytest.raises(DataError, match=f"this {family} posterior was fitted to other data"):
         posterior(data.values[0] + 1)
@@ -215,9 +216,9 @@ def test_adavi_beats_the_priors_form_where_that_is_wrong():
     template = analyse(non_conjugate)
     with seeded(2):
         data = template.simulate((10,), 4)[1]
-    stages = schedule(600, ("factors",), rate=2e-2, n_draws=16)
+    stages = schedule(150, ("factors",), rate=1e-1, n_draws=64)
     mean_field = fit(template, "mean-field", data=data, schedule=stages, device="cpu")
-    adavi = fit(template, schedule=schedule(120), device="cpu")
+    adavi = fit(template, schedule=schedule(90), device="cpu")
     exact = non_conjugate_log_evidence(data.values)
     gaps = [
         evidence_bound(template, family(data), data, 1000).gap(exact).nats.mean()
@@ -226,8 +227,9 @@ def test_adavi_beats_the_priors_form_where_that_is_wrong():
     assert 0 < float(gaps[1]) < 0.5 * float(gaps[0])
 
 
-def test_components_are_renumbered_before_the_regression():
+def test_components_are_renumbered_before_the_regression(monkeypatch):
     """The start alone must already tell the components of a mixture apart."""
+    monkeypatch.setattr(variational, "_N_STARTS", 15)
     template = analyse(gaussian_mixture)
     config = AdaviConfig(EncoderConfig(n_components=3))
     posterior = fit(
@@ -242,7 +244,8 @@ def test_components_are_renumbered_before_the_regression():
     with torch.no_grad():
         centre = posterior.family(data).point()["group_means"][0]
     nearest = torch.cdist(latents["group_means"], centre).min(-1).values
-    # Components lie about 1 apart; 0.03 was measured, and 0.8 if they are not renumbered.
+    # Components lie about 1 apart; at most 0.06 was measured with 10 starts at three seeds, and
+    # 0.8 if they are not renumbered.
     assert float(nearest.median()) < 0.1
 
 
@@ -304,9 +307,8 @@ def test_nothing_observed_leaves_the_prior(posterior):
     assert float((draws["mu_g"] - draws["mu"].unsqueeze(1)).std()) == pytest.approx(0.2, abs=0.01)
 
 
-@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1.0, 1e4])
-def test_units_do_not_matter(unit):
-    """The same model in other units, the same bound up to the volume."""
+def gap_in_units(unit):
+    """Nats that three steps leave, of a model whose numbers are all in this unit."""
 
     def scaled(x=None, n_groups=3, n_points=20):
         mu = pyro.sample("mu", dist.Normal(torch.zeros(2), unit).to_event(1))
@@ -316,14 +318,21 @@ def test_units_do_not_matter(unit):
                 return pyro.sample("x", dist.Normal(mu_g, 0.05 * unit).to_event(1), obs=x)
 
     template = analyse(scaled)
-    posterior = fit(template, schedule=schedule(40), device="cpu")
+    posterior = fit(template, schedule=schedule(3), device="cpu")
     with seeded(1):
         data = template.simulate((3, 50), 20)[1]
     bound = evidence_bound(template, posterior.family(data), data, 256).nats
     volume = 3 * 50 * 2 * torch.tensor(unit).log()
     exact = random_effects_log_evidence(data.values / unit) - volume
-    # 40 steps leave about 0.3 nats at any unit; wrong units left 23 at 1e-3.
-    assert float((exact - bound).median()) < 1.5
+    return float((exact - bound).median())
+
+
+def test_units_do_not_matter():
+    """The same seed takes the same way in other units: the same bound up to the volume."""
+    expected = gap_in_units(1.0)
+    for unit in (1e-6, 1e-3, 1e4):
+        # Rounding alone tells units apart: by 0.003 nats of 19.
+        assert gap_in_units(unit) == pytest.approx(expected, abs=0.05), unit
 
 
 @pytest.mark.parametrize("likelihood", ["categorical", "poisson", "double"])

@@ -86,7 +86,7 @@ def _(at: Folder) -> list[str]:
     return at.fit("--roi", f"{at / at.labels('areas.dlabel.nii')}:middle")
 
 
-@regions.case("a label file of another mesh", names="hemi-L.func.gii")
+@regions.case("a label file of another mesh", names="areas.dlabel.nii")
 def _(at: Folder) -> list[str]:
     fsaverage(at)
     return at.fit("--roi", at / at.labels("areas.dlabel.nii"))

@@ -73,7 +73,7 @@ class Printed:
     def of(cls, arguments: list[str], output: str, code: int, folder: Path) -> Printed:
         """Shorten paths, and digests, which differ from machine to machine."""
         shown = _DIGEST.sub("DIGEST", output.replace(f"{folder}/", "").replace(str(folder), "."))
-        words = arguments[: 2 if arguments[0] == "connectome" else 1]
+        words = arguments[: 2 if arguments[0] in ("atlas", "connectome") else 1]
         return cls(" ".join(words), shown.rstrip(), code)
 
     def row(self, title: str) -> str:

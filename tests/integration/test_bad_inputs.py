@@ -13,7 +13,16 @@ from neuroparcel.atomic import ASIDE
 from neuroparcel.errors import FileFormatError, OutputError
 from neuroparcel.io.store import open_store
 
-from . import bad_cohorts, bad_lists, bad_recordings, bad_signals, bad_stores
+from . import (
+    bad_atlases,
+    bad_cohorts,
+    bad_comparisons,
+    bad_lists,
+    bad_recordings,
+    bad_reports,
+    bad_signals,
+    bad_stores,
+)
 from .bad_files import Folder
 from .bad_inputs import PARTLY_DONE, REFUSED, Case, Printed, Section, document
 
@@ -41,10 +50,13 @@ SECTIONS: tuple[Section, ...] = (
     bad_signals.signals,
     bad_signals.cleaning,
     bad_cohorts.regions,
+    bad_atlases.atlases,
     bad_cohorts.cohorts,
     bad_cohorts.networks,
     bad_stores.stores,
     bad_stores.machines,
+    bad_comparisons.comparisons,
+    bad_reports.reports,
     bad_lists.options,
 )
 CASES = [case for section in SECTIONS for case in section.cases]

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import h5py
 import nibabel as nib
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from neuroparcel.errors import CheckpointError, NeuroparcelError, OutputError
 from neuroparcel.inference.trainer import TrainingLimits
 from neuroparcel.io.simulated import read_truth
 from neuroparcel.io.writers import read_parcellations
+from neuroparcel.io.writers.posteriors import POSTERIOR_FILE
 from neuroparcel.pipeline import (
     FitOptions,
     InferOptions,
@@ -29,7 +31,7 @@ from neuroparcel.pipeline import (
 )
 from neuroparcel.pipeline.run_folder import read_run
 
-STEPS = 40
+STEPS = 15
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def test_the_truth_is_recovered(fitted, cohort):
 
 
 def test_labels_stand_on_the_cortex_with_a_label_table(fitted, options):
-    image = nib.load(options.output / "space-fsLR_den-32k_seg-neuroparcel_dseg.dlabel.nii")
+    image = nib.load(options.output / "space-fsLR_seg-neuroparcel_den-32k_dseg.dlabel.nii")
     labels, models = image.header.get_axis(0), image.header.get_axis(1)
     assert len(models) == 59412
     assert {name for name, _ in labels.label[0].values()} >= {"Network1", "Network2"}
@@ -80,6 +82,31 @@ def test_files_read_back_as_the_parcellation(fitted, options):
     again = read_parcellations(options.output)
     np.testing.assert_allclose(again.subject, fitted.parcellation.subject, atol=1e-6)
     assert again.networks == fitted.parcellation.networks
+
+
+def test_networks_of_every_level_lie_on_their_targets(fitted, options):
+    """What the posterior file has in components, brought back to the 360 areas."""
+    model = load_model(options.output)
+    name = "space-fsLR_seg-neuroparcel_den-32k_desc-networks_boldmap.pscalar.nii"
+    with h5py.File(options.output / POSTERIOR_FILE) as posterior:
+        subject, session = (posterior[key].asstr()[1] for key in ("subject", "session"))
+        expected = {
+            f"sub-{subject}/func/sub-{subject}_": posterior["subject_networks_mean"][1],
+            f"sub-{subject}/ses-{session}/func/sub-{subject}_ses-{session}_": posterior[
+                "session_networks_mean"
+            ][1, 1],
+        }
+    for place, mean in expected.items():
+        image = nib.load(options.output / f"{place}{name}")
+        assert tuple(image.header.get_axis(1).name) == model.feature_names
+        profiles = np.asarray(image.dataobj)
+        np.testing.assert_allclose(profiles, model.reduction.inverse(mean), atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(profiles, axis=1), 1, atol=1e-5)
+    population = np.asarray(nib.load(options.output / name).dataobj)
+    table = np.loadtxt(
+        options.output / "desc-population_networks.tsv", skiprows=1, usecols=(1, 2), delimiter="\t"
+    )
+    np.testing.assert_allclose(population, table.T, atol=1e-5)
 
 
 def test_the_run_is_recorded(fitted, options):
@@ -135,7 +162,13 @@ def test_overwriting_removes_a_dead_run_s_maps(fitted, options, tmp_path, monkey
 
     two = options.subjects.read_text().split()[:2]
     (tmp_path / "two.txt").write_text("\n".join(two))
-    killed = replace(options, subjects=tmp_path / "two.txt", output=tmp_path / "killed", steps=6)
+    killed = replace(
+        options,
+        subjects=tmp_path / "two.txt",
+        output=tmp_path / "killed",
+        family="reference",  # nothing to train, as many files
+        steps=None,
+    )
     (tmp_path / "killed").mkdir()
     note = tmp_path / "killed" / "notes.txt"
 
@@ -230,10 +263,10 @@ def test_a_variable_of_a_file_is_recorded_with_the_size_of_the_file(tmp_path):
 
 
 def test_pictures_can_be_drawn_again(fitted, options):
-    figures = plot(options.output, quiet=True)
+    figures = plot(options.output, dpi=72, quiet=True)
     names = {figure.name for figure in figures}
     assert {"population.png", "overview.png", "training.png"} <= names
-    assert len(names) == 3 + 4
+    assert sum(name.startswith("sub-") for name in names) == 4
     assert all(figure.stat().st_size > 10_000 for figure in figures)
 
 

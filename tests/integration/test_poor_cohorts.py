@@ -54,7 +54,7 @@ def fitted(
 FAMILIES = [
     ("--family", "reference"),
     ("--family", "reference", "--emission", "von-mises-fisher", "--label-prior", "vertex"),
-    ("--family", "adavi", "--steps", "6"),
+    ("--family", "adavi", "--steps", "3"),
 ]
 
 
@@ -74,9 +74,10 @@ def test_networks_that_nothing_belongs_to_are_named(tmp_path, family):
     assert said.endswith("; ask for fewer --networks, or --dead drop")
 
 
-@pytest.mark.parametrize("family", FAMILIES[:2], ids=["l-normal", "von-mises-fisher"])
-def test_dead_networks_are_dropped_by_choice(tmp_path, family):
-    warnings, n_networks = fitted(tmp_path, 2, 2, *family, "--networks", "12", "--dead", "drop")
+def test_dead_networks_are_dropped_by_choice(tmp_path):
+    warnings, n_networks = fitted(
+        tmp_path, 2, 2, *FAMILIES[0], "--networks", "12", "--dead", "drop"
+    )
     (said,) = (w for w in warnings if "of 12 networks died and were dropped" in w)
     assert n_networks == 12 - int(said.split()[0])
     assert n_networks >= 2

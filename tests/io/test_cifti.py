@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import nibabel as nib
 import numpy as np
@@ -140,11 +141,11 @@ def test_nothing_is_written_that_does_not_fit(tmp_path, axis, series):
 
 
 def test_an_interrupt_leaves_nothing_behind(tmp_path, axis, series, monkeypatch):
-    def interrupted(image: nib.Nifti2Image, path: Path) -> None:
-        Path(path).write_bytes(b"half")
+    def interrupted(header: nib.Nifti2Header, stream: BinaryIO) -> None:
+        stream.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(nib.Nifti2Image, "to_filename", interrupted)
+    monkeypatch.setattr(nib.Nifti2Header, "write_to", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_dtseries(tmp_path / "a.dtseries.nii", axis, series, step=1.0)
     assert list(tmp_path.iterdir()) == []

@@ -102,6 +102,18 @@ def test_the_medial_wall_of_an_annotation_is_no_area(tmp_path, wall):
     assert areas(read_label_file(str(path))) == {"a": ["L_2"]}
 
 
+@pytest.mark.parametrize("wall", ["unknown", "MEDIAL.WALL", "Medial_wall", "???"])
+def test_nor_is_that_of_other_files(tmp_path, toy_axis, wall):
+    keys = np.zeros(len(toy_axis), int)
+    keys[:3], keys[3:5] = 4, 7
+    labels = [Label(4, wall, GREEN), Label(7, "a", GREEN)]
+    write_dlabel(tmp_path / "a.dlabel.nii", toy_axis, {"areas": keys}, labels)
+    atlas = read_label_file(str(tmp_path / "a.dlabel.nii"))
+    assert atlas.present == (Label(7, "a", GREEN),) == atlas.labels
+    write_gifti(tmp_path / "a.L.label.gii", [1, 2, 2], {1: wall, 2: "a"})
+    assert areas(read_label_file(str(tmp_path / "a.L.label.gii"))) == {"a": ["L_1", "L_2"]}
+
+
 # One file for each hemisphere.
 
 
@@ -224,6 +236,30 @@ def test_a_pair_of_one_hemisphere(tmp_path):
         write_gifti(tmp_path / f"{side}_hemi-L.label.gii", [1], {1: "x"})
     with pytest.raises(AtlasError, match="are of the same hemisphere, CORTEX_LEFT"):
         read_label_file(str(tmp_path / "{left,right}_hemi-L.label.gii"))
+
+
+def test_files_without_labels_and_with_one_name_twice(tmp_path, toy_axis, labelled):
+    keys = np.zeros(len(toy_axis), int)
+    path = write_dlabel(tmp_path / "a.dlabel.nii", toy_axis, {"a": keys}, [Label(4, "x", GREEN)])
+    write_annotation(tmp_path / "lh.a.annot", ["unknown", "a"], [0, 0])
+    write_gifti(tmp_path / "a.L.label.gii", [0, 0], {1: "x"})
+    write_volume(tmp_path / "a.nii", np.zeros((2, 2, 2), np.int16))
+    for name in (path.name, "lh.a.annot", "a.L.label.gii", "a.nii"):
+        with pytest.raises(FileFormatError, match=f"{name} holds no labels"):
+            read_label_file(str(tmp_path / name))
+    write_gifti(tmp_path / "b.L.label.gii", [1, 2], {1: "x", 2: "x"})
+    with pytest.raises(AtlasError, match=r"b\.L\.label\.gii has two labels called 'x'"):
+        read_label_file(str(tmp_path / "b.L.label.gii"))
+    write_volume(tmp_path / "b.nii", labelled)
+    (tmp_path / "b.tsv").write_text("index\tname\n7\tPut\n300\tPut\n")
+    with pytest.raises(AtlasError, match=r"b\.nii has two labels called 'Put'"):
+        read_label_file(str(tmp_path / "b.nii"))
+
+
+def test_one_side_may_be_without_labels(tmp_path):
+    write_gifti(tmp_path / "a.L.label.gii", [0, 0], {1: "x"})
+    write_gifti(tmp_path / "a.R.label.gii", [0, 1], {1: "x"})
+    assert areas(read_label_file(str(tmp_path / "a.{L,R}.label.gii"))) == {"x": ["R_1"]}
 
 
 def test_a_file_of_maps_is_no_label_file(tmp_path, toy_axis):

@@ -64,22 +64,28 @@ def make_nodes() -> BrainAxis:
 AXES = {
     "fsaverage5": (
         make_surface("fsaverage", 10242, "CORTEX_RIGHT", "CORTEX_LEFT"),
-        "space-fsaverage_den-10k_",
+        "space-fsaverage_seg-neuroparcel_den-10k_",
     ),
     "fsaverage6-left": (
         make_surface("fsaverage", 40962, "CORTEX_LEFT"),
-        "space-fsaverage_den-41k_",
+        "space-fsaverage_seg-neuroparcel_den-41k_",
     ),
     "fsLR-32k": (
         load_cortex_axis().restrict(np.arange(0, 59412, 5000)),
-        "space-fsLR_den-32k_",
+        "space-fsLR_seg-neuroparcel_den-32k_",
     ),
-    "medial-wall": (make_surface("fsLR", 32492, "CORTEX_LEFT"), "space-fsLR_den-32k_"),
-    "cerebellum": (make_surface("fsLR", 28935, "CEREBELLUM"), "space-fsLR_den-29k_"),
-    "volume": (make_volume(), "space-MNI152NLin6Asym_"),
-    "subcortex": (make_volume(5, "THALAMUS_LEFT"), "space-MNI152NLin6Asym_"),
-    "grayordinates": (make_mixed(), "space-fsLR_den-32k_"),
-    "nodes": (make_nodes(), ""),
+    "medial-wall": (
+        make_surface("fsLR", 32492, "CORTEX_LEFT"),
+        "space-fsLR_seg-neuroparcel_den-32k_",
+    ),
+    "cerebellum": (
+        make_surface("fsLR", 28935, "CEREBELLUM"),
+        "space-fsLR_seg-neuroparcel_den-29k_",
+    ),
+    "volume": (make_volume(), "space-MNI152NLin6Asym_seg-neuroparcel_"),
+    "subcortex": (make_volume(5, "THALAMUS_LEFT"), "space-MNI152NLin6Asym_seg-neuroparcel_"),
+    "grayordinates": (make_mixed(), "space-fsLR_seg-neuroparcel_den-32k_"),
+    "nodes": (make_nodes(), "seg-neuroparcel_"),
 }
 
 
@@ -133,8 +139,11 @@ def test_every_kind_comes_back(tmp_path, kind, make_cohort):
     np.testing.assert_array_equal(again.has_data, written.data)
     assert sorted(files) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
     maps = [path.name for path in files if "probseg" in path.name]
-    assert all(f"{stem}seg-neuroparcel_probseg" in name for name in maps)
-    assert len({name for name in maps if not name.endswith(".json")}) == 6
+    assert all(f"{stem}probseg" in name for name in maps)
+    assert len({name for name in maps if not name.endswith((".json", ".gii"))}) == 6
+    sides = {"fsaverage5": 2, "fsLR-32k": 2, "fsaverage6-left": 1, "medial-wall": 1}
+    sides["grayordinates"] = 1
+    assert len([name for name in maps if name.endswith(".func.gii")]) == 6 * sides.get(kind, 0)
 
 
 def test_the_full_axis_holds_the_region(kind):
@@ -156,7 +165,7 @@ def test_a_surface_on_other_meshes_opens_in_nibabel(tmp_path, make_cohort):
     axis, stem = AXES["fsaverage5"]
     cohort = make_cohort(axis)
     write_parcellations(tmp_path, cohort, sources={})
-    image = nib.load(tmp_path / f"{stem}seg-neuroparcel_dseg.dlabel.nii")
+    image = nib.load(tmp_path / f"{stem}dseg.dlabel.nii")
     models = image.header.get_axis(1)
     assert models.nvertices == dict.fromkeys(
         ("CIFTI_STRUCTURE_CORTEX_LEFT", "CIFTI_STRUCTURE_CORTEX_RIGHT"), 10242
@@ -212,9 +221,12 @@ def test_volumes_are_what_nilearn_expects(tmp_path, make_cohort):
     np.testing.assert_allclose(entropy[place], cohort.of_population().entropy)
     sidecar = json.loads((tmp_path / f"sub-01/func/sub-01_{stem}_probseg.json").read_text())
     assert sidecar == {
-        "Sources": ["/data/1/a.nii.gz"],
-        "PriorOnlyRows": 1,
+        "Description": "Posterior probability of each network; NaN outside the region.",
         "LabelMap": list(NETWORKS),
+        "Sources": ["bids:recordings:a.nii.gz"],
+        "PriorOnlyRows": 1,
+        "SpatialReference": "https://templateflow.s3.amazonaws.com/tpl-MNI152NLin6Asym/"
+        "tpl-MNI152NLin6Asym_res-01_T1w.nii.gz",
     }
     mask = load_img(tmp_path / f"sub-01/func/sub-01_{stem}_desc-data_mask.nii.gz").get_fdata()
     assert mask[place].tolist() == [1.0] * (len(axis) - 1) + [0.0]
@@ -238,7 +250,7 @@ def test_tables_say_where_each_row_lies(tmp_path, make_cohort):
         folder = tmp_path / kind
         areas = [f"area {row}" for row in range(len(axis))]
         write_parcellations(folder, make_cohort(axis), sources={}, areas=areas)
-        rows = read_table(folder / f"{stem}seg-neuroparcel_{name}.tsv")
+        rows = read_table(folder / f"{stem}{name}.tsv")
         assert [row["area"] for row in rows] == areas
         assert set(rows[0]) >= {"population", "sub-01", "sub-02"}
         assert rows[-1]["sub-01"] in NETWORKS  # the prior's
@@ -266,15 +278,19 @@ def test_nodes_are_tables(tmp_path, make_cohort):
     axis = make_nodes()
     cohort = make_cohort(axis)
     files = write_parcellations(tmp_path, cohort, sources={"01": ["/data/1.npy"]})
-    assert {path.suffix for path in files} == {".tsv", ".json", ".safetensors"}
+    assert {path.suffix for path in files} == {".tsv", ".json", ".safetensors", ""}
     assert not any("space-" in path.name or "den-" in path.name for path in files)
     rows = read_table(tmp_path / "sub-01/func/sub-01_seg-neuroparcel_probseg.tsv")
     soft = cohort.of_subject("01")
-    assert list(rows[0]) == ["index", "name", "label", "data", *NETWORKS, "entropy"]
+    after = ["entropy", "margin", "agreement"]
+    assert list(rows[0]) == ["index", "name", "label", "data", *NETWORKS, *after]
     assert [row["index"] for row in rows] == ["7", "0", "4", "8"]
     assert rows[0]["label"] == NETWORKS[soft.labels[0] - 1]
     assert float(rows[0]["entropy"]) == pytest.approx(soft.entropy[0])
     assert [row["data"] for row in rows] == ["1", "1", "1", "0"]
+    sidecar = tmp_path / "sub-01/func/sub-01_seg-neuroparcel_probseg.json"
+    described = json.loads(sidecar.read_text())
+    assert {"label", "data", *NETWORKS, *after} <= described.keys()
     colours = read_table(tmp_path / "seg-neuroparcel_dseg.tsv")
     assert [row["name"] for row in colours] == list(NETWORKS)
 
@@ -286,7 +302,7 @@ def test_damaged_tables_are_refused(tmp_path, make_cohort):
     for damaged, message in (
         (text.replace("Network 2", "Network B"), "not a table of probabilities"),
         (text.replace("parcel 4", "parcel 5"), "has other nodes than the region"),
-        (text.replace("entropy\n", "entropy\n1\t2\n"), "has 8 columns, but not in line 2"),
+        (text.replace("agreement\n", "agreement\n1\t2\n"), "has 10 columns, but not in line 2"),
         ("", "is not a table"),
     ):
         path.write_text(damaged)

@@ -56,6 +56,16 @@ def test_region_keeps_its_name_and_its_areas():
     assert counts == [139, 200]
 
 
+def test_an_atlas_by_name_is_all_its_labels_or_those_after_the_colon():
+    yeo = load_atlas("yeo17")
+    assert load_region("yeo17").n_vertices == np.count_nonzero(yeo.keys)
+    some = load_region("yeo17:DefaultA, DefaultB")
+    assert (some.name, some.labels) == ("yeo17:DefaultA, DefaultB", ("DefaultA", "DefaultB"))
+    assert some.axis == yeo.region(["DefaultA", "DefaultB"]).axis
+    assert load_region("mmp:L_44,L_45").axis == load_region("broca-left").axis
+    assert load_region("yeo7:Dorsal Attention").labels == ("Dorsal Attention",)
+
+
 # The whole cortex.
 
 
@@ -185,6 +195,9 @@ def test_a_label_volume_is_a_region_of_voxels(tmp_path):
         ("", "has no vertices"),
         (" , ", "has no vertices"),
         ("nodes", "have no nodes: they are on fsLR"),
+        ("yeo71:Visual", "Unknown atlas 'yeo71'. Did you mean yeo7"),
+        ("yeo17:", "region without labels"),
+        ("motorr", "Unknown region 'motorr'. Did you mean motor"),
     ],
 )
 def test_bad_regions(spec, message):
@@ -196,6 +209,7 @@ def test_bad_regions(spec, message):
     ("spec", "places", "message", "tip"),
     [
         ("broca-left", FSAVERAGE5, r"on fsaverage \(10242 vertices a hemisphere\)", "label file"),
+        ("yeo7:Visual", FSAVERAGE5, "'yeo7:Visual' is known on the fs_LR 32k", "a label file"),
         ("L_44", VOLUME, r"on a volume \(MNI152NLin6Asym\)", "label file made for them"),
         ("broca-left", NODES, "on 3 nodes", "--roi nodes"),
         ("cortex", VOLUME, "no cortical surface: they are on a volume", "--roi a label file"),

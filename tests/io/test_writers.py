@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neuroparcel.atomic import ASIDE
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import CohortParcellation
 from neuroparcel.errors import ConnectomeError, FileFormatError, OutputError, SpaceError
@@ -17,7 +18,7 @@ from neuroparcel.io.regions import load_region
 from neuroparcel.io.writers import open_parcellations, read_parcellations, write_parcellations
 from neuroparcel.io.writers import parcellations as writers
 
-TOY = "space-unknown_den-0k_seg-neuroparcel"
+TOY = "space-unknown_seg-neuroparcel_den-0k"
 
 
 @pytest.fixture
@@ -113,8 +114,16 @@ def test_descriptions(tmp_path, written):
     assert description["DatasetType"] == "derivative"
     assert description["GeneratedBy"][0]["Name"] == "neuroparcel"
     assert description["SourceDatasets"] == [{"URL": "file:///data"}]
+    assert description["DatasetLinks"] == {"recordings": "file:///data"}
     sidecar = json.loads((tmp_path / "sub-02" / "func" / f"sub-02_{TOY}_dseg.json").read_text())
-    assert sidecar == {"Sources": ["/data/2/c.nii"], "PriorOnlyRows": 0}
+    assert sidecar == {
+        "Description": "Most probable network. 0: outside the region, or nothing is known.",
+        "Sources": ["bids:recordings:2/c.nii"],
+        "PriorOnlyRows": 0,
+        "Density": {
+            "0k": "40 vertices on the mesh of CORTEX_LEFT, 40 vertices on the mesh of CORTEX_RIGHT"
+        },
+    }
     with (tmp_path / f"{TOY}_dseg.tsv").open(newline="") as stream:
         table = list(csv.DictReader(stream, delimiter="\t"))
     assert table[0] == {"index": "1", "name": "network 1", "color": "#0072b2"}
@@ -125,7 +134,7 @@ def test_a_cortical_region_gets_its_usual_names(tmp_path):
     p = np.full((339, 2), 0.5, np.float32)
     levels = CohortParcellation(region.axis, ("a", "b"), ("1",), ("x",), p, p[None], p[None, None])
     write_parcellations(tmp_path, levels, full_axis=load_cortex_axis(), sources={})
-    path = tmp_path / "space-fsLR_den-32k_seg-neuroparcel_dseg.dlabel.nii"
+    path = tmp_path / "space-fsLR_seg-neuroparcel_den-32k_dseg.dlabel.nii"
     assert int((read_cifti(path).read() > 0).sum()) == 339
 
 
@@ -210,7 +219,7 @@ def test_an_interrupted_run_cannot_be_read(tmp_path, written, parcellation, toy_
         write_parcellations(tmp_path, parcellation, full_axis=toy_axis, sources={})
     with pytest.raises(FileFormatError, match="holds no parcellations"):
         read_parcellations(tmp_path)
-    assert not list(tmp_path.rglob(".*"))
+    assert not list(tmp_path.rglob(f"{ASIDE}*"))
 
 
 def test_names_that_would_collide_are_refused(tmp_path, parcellation, toy_axis):

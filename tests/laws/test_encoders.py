@@ -5,10 +5,8 @@ Hierarchy ``h`` of ``n`` plates has the axes up to ``n - h``.
 """
 
 import io
-import subprocess
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -216,11 +214,8 @@ def test_saved_weights_give_the_same_encodings(encoder, case, data, dtype, devic
         assert torch.equal(one.embedding, again.embedding)
 
 
-def test_a_device_that_is_not_there_is_a_usage_error():
-    here = Path(__file__)
-    command = [sys.executable, "-m", "pytest", str(here), "--collect-only", "--device", "nowhere"]
-    ended = subprocess.run(
-        command, cwd=here.parents[2], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "--device nowhere: there is no such device here." in ended.stderr
+def test_a_device_that_is_not_there_is_a_usage_error(pytestconfig):
+    (shared,) = (p for p in pytestconfig.pluginmanager.get_plugins() if hasattr(p, "real_data"))
+    asked = SimpleNamespace(getoption={"--device": "nowhere"}.get)
+    with pytest.raises(pytest.UsageError, match="--device nowhere: there is no such device here"):
+        shared.pytest_configure(asked)

@@ -220,13 +220,13 @@ def test_the_engine_s_mean_field_agrees():
     for name, value in latents.items():
         near = start.networks.expand_as(value) if name.endswith("networks") else value
         family.factors[name] = LinkNormal(template.graph.site(name).link(), near)
-    stages = Schedule((Stage("fit", "reverse-kl", 400, 5e-2, ("factors",), n_draws=8),))
+    stages = Schedule((Stage("fit", "reverse-kl", 120, 1e-1, ("factors",), n_draws=32),))
     engine = fit(template, family, data=data, schedule=stages, device="cpu")(data)
     names = ("session_networks", "subject_networks", "population_networks", "log_kappa")
     drawn, own = engine.sample(2000), posterior.sample(2000)
     for name in names:
-        # Half a posterior deviation, for the noise of the gradients and of 2,000 draws; a
-        # deviation of a session's network is 0.07.
+        # Half a posterior deviation, for the noise of the gradients and of 2,000 draws (at most
+        # 0.27 at three seeds); a deviation of a session's network is 0.07.
         sd = own[name].std(0)
         gap = (drawn[name].mean(0) - own[name].mean(0)) / sd
         assert float(gap.square().mean().sqrt()) < 0.5, name

@@ -16,7 +16,6 @@ from neuroparcel.parcellation.reliability import Reliability, ReliabilityTable
 from neuroparcel.pipeline import (
     FitOptions,
     InferOptions,
-    figures,
     fit,
     infer,
     load_model,
@@ -131,7 +130,6 @@ def _numbers(table: ReliabilityTable) -> dict[str, float]:
     return {name: getattr(table, name) for name in ("brier", "n_subjects", "n_pairs")}
 
 
-def test_plot_draws_the_diagrams_again(fitted, options, monkeypatch):
-    monkeypatch.setattr(figures, "_map_jobs", lambda *_: {})  # the maps take long
-    monkeypatch.setattr(figures, "_DPI", 30)
-    assert [file.name for file in plot(options.output, quiet=True)] == ["reliability.png"]
+def test_plot_draws_the_diagrams_again(fitted, options):
+    files = plot(options.output, only=["reliability"], dpi=30, quiet=True)
+    assert [file.name for file in files] == ["reliability.png"]

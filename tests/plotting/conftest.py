@@ -12,6 +12,21 @@ from matplotlib.figure import Figure
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.io.regions import load_region
+from neuroparcel.plotting import connections, panel, surface
+
+_PIXELS = {
+    surface: {"_LARGE": 200, "_SMALL": 120, "_INSET": 120},
+    panel: {"VIEW_PIXELS": 160, "_SMALL_PIXELS": 90},
+    connections: {"_PIXELS": 120},
+}
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer pixels of each view than are printed: what is drawn where does not depend on them."""
+    for module, names in _PIXELS.items():
+        for name, number in names.items():
+            monkeypatch.setattr(module, name, number)
 
 
 @pytest.fixture(scope="session")

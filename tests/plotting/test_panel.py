@@ -54,7 +54,7 @@ def test_a_panel_says_what_it_shows(cortex, pixels_of):
     region = Region("cortex", cortex.axis, ("cortex",), np.full(len(cortex.axis), "cortex"))
     figure = draw_panel(cortex, "sub-07", region=region)
     assert {
-        "sub-07\n",
+        "sub-07",
         "cortex: 3 networks, 59,412 vertices",
         *(f"{side} {aspect}" for side in ("left", "right") for aspect in ("lateral", "medial")),
         *cortex.networks,
@@ -78,11 +78,11 @@ def test_the_overview_shows_population_and_subjects(cortex, pixels_of):
     cohort = CohortParcellation(
         cortex.axis, cortex.networks, ("s0", "s1", "s2"), ("1",), p, subjects, subjects[:, None]
     )
-    figure = draw_cohort_panel(cohort, max_subjects=2)
+    figure = draw_cohort_panel(cohort, max_subjects=2, title="Everybody")
     texts = texts_of(figure)
-    assert {"Population", "s0", "s1", "no data"} <= texts
+    assert {"Everybody", "Population", "s0", "s1", "no data"} <= texts
     assert not {"s2", "network border"} & texts
-    assert "3 networks: population and subjects (the first 2 of 3)" in texts
+    assert "3 networks, the first 2 of 3 subjects" in texts
     pixels_of(figure)
 
 

@@ -7,20 +7,18 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.path import Path
 from matplotlib.text import Text
 
 from neuroparcel.brain.parcellation import SoftParcellation, network_colours
 from neuroparcel.io.regions import load_region
+from neuroparcel.plotting.legend import FADING
 from neuroparcel.plotting.paint import (
-    MOST_FADED,
     NO_DATA,
-    PALE,
     border_fields,
     draw_networks,
-    faded_colours,
     paint_parcellation,
 )
+from neuroparcel.plotting.panel import counted
 from neuroparcel.plotting.surface import draw_cohort, draw_parcellation
 from neuroparcel.plotting.view import close_up
 
@@ -32,16 +30,6 @@ def painted(parcellation: SoftParcellation, label: str, region) -> np.ndarray:
         (region.label_of_vertex == label).astype(float), "CORTEX_LEFT", fill=0
     )
     return paint_parcellation(view, parcellation)[view.interpolate(area) > 0.99].mean(axis=0)
-
-
-def test_certain_is_full_colour_and_undecided_can_still_be_told():
-    ramp = faded_colours(network_colours(3), np.array([0.0, 0.5, 1.0]))
-    assert ramp.shape == (3, 3, 3)
-    np.testing.assert_allclose(ramp[:, 0], np.array(network_colours(3))[:, :3])
-    np.testing.assert_allclose(ramp[:, 2] - PALE, (1 - MOST_FADED) * (ramp[:, 0] - PALE))
-    assert (np.ptp(ramp[:, 2], axis=1) > 0.08).all(), "no tint is a grey"
-    distance = np.abs(ramp - PALE).sum(axis=-1)
-    assert (np.diff(distance, axis=1) < 0).all()
 
 
 def test_colour_follows_label_and_certainty(parcellation, region):
@@ -66,15 +54,16 @@ def test_each_border_is_drawn_once():
     """Three sectors that meet in the middle: each pair's border lies in one field only."""
     row, column = np.mgrid[-50:51, -50:51] + 0.25
     angles = np.array([0.3, 0.3 + 2 * np.pi / 3, 0.3 + 4 * np.pi / 3])
-    shares = np.cos(angles)[:, None, None] * row + np.sin(angles)[:, None, None] * column
+    shares = np.cos(angles) * row[..., None] + np.sin(angles) * column[..., None]
     inside = np.hypot(row, column) < 45
-    labels = shares.argmax(axis=0)
+    labels = shares.argmax(axis=-1)
     found = np.zeros(labels.shape, dtype=int)
-    fields = border_fields(shares, inside)
-    for field in fields:
-        found[:, 1:] += field[:, 1:] * field[:, :-1] < 0
+    for border in border_fields(shares, inside):
+        field = border.field
+        crossed = field[:, 1:] * field[:, :-1] < 0
+        rows, columns = np.nonzero(crossed)
+        found[rows + border.row, columns + border.column + 1] += 1
     expected = (labels[:, 1:] != labels[:, :-1]) & inside[:, 1:] & inside[:, :-1]
-    assert len(fields) == 2
     assert (found[:, 1:] <= 1).all()
     away_from_the_middle = np.hypot(row, column)[:, 1:] > 5
     np.testing.assert_array_equal(
@@ -87,9 +76,8 @@ def test_networks_are_separated_by_a_line(parcellation):
     view = close_up(parcellation.axis, "CORTEX_LEFT", 300)
     axes = Figure().subplots()
     draw_networks(axes, view, parcellation)
-    (border,) = axes.collections
-    moves = [path.codes for path in border.get_paths()]
-    assert sum(int((codes == Path.MOVETO).sum()) for codes in moves) == 1
+    (borders,) = axes.collections
+    assert len(borders.get_paths()) == 1
 
     one_winner = np.tile(np.float32([0.4, 0.6]), (len(parcellation.axis), 1))
     axes = Figure().subplots()
@@ -128,8 +116,7 @@ def test_a_close_up_says_what_it_shows(parcellation, region, pixels_of):
         "broca-left: 2 networks, 339 vertices",
         "Network 1",
         "Network 2",
-        "certain",
-        "undecided",
+        FADING,
         "left hemisphere",
     }
     assert shown | {
@@ -153,14 +140,21 @@ def test_areas_are_drawn_only_if_known(parcellation):
 def test_the_overview_shows_population_and_subjects(make_cohort, region, pixels_of, n_subjects):
     figure = draw_cohort(make_cohort(n_subjects), region=region)
     assert {"Population", *(f"s{number}" for number in range(n_subjects))} <= texts_of(figure)
-    assert "2 networks of broca-left: population and subjects" in texts_of(figure)
+    assert f"broca-left: 2 networks, {counted(n_subjects, 'subject')}" in texts_of(figure)
     pixels_of(figure)
 
 
 def test_a_large_cohort_says_what_it_leaves_out(make_cohort):
     figure = draw_cohort(make_cohort(5), max_subjects=3)
     assert "s3" not in texts_of(figure)
-    assert "2 networks: population and subjects (the first 3 of 5)" in texts_of(figure)
+    assert "2 networks, the first 3 of 5 subjects" in texts_of(figure)
+
+
+def test_some_subjects_of_a_cohort(make_cohort):
+    """The population stays everybody's, and that is said."""
+    texts = texts_of(draw_cohort(make_cohort(5), subjects=("s1", "s4")))
+    assert {"s1", "s4", "2 networks, 2 of 5 subjects"} <= texts
+    assert "s0" not in texts
 
 
 def test_a_region_on_both_sides_and_many_networks(pixels_of):

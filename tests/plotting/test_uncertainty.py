@@ -37,6 +37,11 @@ def test_a_vertex_where_nothing_is_known_is_grey() -> None:
 
 def test_the_scale_and_what_it_measures_are_named() -> None:
     figure = draw_uncertainty(_soft(0.5), "Population")
-    assert "Population" in figure.get_suptitle()
-    assert "log 2" in figure.axes[-1].get_ylabel()
+    texts = {text.get_text() for text in figure.texts}
+    assert {"Population", "entropy of the labels as a share of log 2"} <= texts
+    assert [tick.get_text() for tick in figure.axes[-1].get_yticklabels()] == [
+        "certain",
+        "0.5",
+        "even",
+    ]
     assert len(figure.axes) == 5  # two sides of two hemispheres, and the scale

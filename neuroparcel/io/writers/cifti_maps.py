@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,25 +11,26 @@ import numpy as np
 
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import SoftParcellation
-from neuroparcel.errors import FileFormatError, SpaceError
+from neuroparcel.errors import FileFormatError
 from neuroparcel.io.formats.cifti import read_cifti
-from neuroparcel.io.formats.cifti_header import STRUCTURE_PREFIX
 from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.writers.cifti_models import check_structures
 from neuroparcel.io.writers.cifti_writer import CiftiWriter
 from neuroparcel.io.writers.maps import (
-    DATA_MASK,
-    DATA_MASK_SAYS,
+    AGREEMENT,
+    DATA,
+    ENTROPY,
+    LABELS,
+    MARGIN,
     NO_VALUE,
+    PROBABILITIES,
+    MapKind,
     NamedFile,
     network_labels,
     voxel_columns,
 )
 from neuroparcel.types import BoolArray, FloatArray, IntArray
 
-_LABELS = "dseg.dlabel.nii"
-_PROBABILITIES = "probseg.dscalar.nii"
-_ENTROPY = "stat-entropy_boldmap.dscalar.nii"
-_DATA = f"{DATA_MASK}.dscalar.nii"
 _HEMISPHERES = {"CORTEX_LEFT": "L", "CORTEX_RIGHT": "R"}
 # The standard grayordinate spaces are named by all their rows (templateflow's tpl-fsLR).
 _GRAYORDINATES = {91282: "91k", 170494: "170k"}
@@ -44,7 +45,7 @@ class CiftiMaps:
         The region.
     full_axis : BrainAxis
         The rows of the maps, such as the whole cortex. Outside the region the label is 0,
-        and probabilities, entropy and the mask of data are NaN.
+        and all other maps are NaN.
 
     Raises
     ------
@@ -53,7 +54,7 @@ class CiftiMaps:
     """
 
     def __init__(self, axis: BrainAxis, full_axis: BrainAxis) -> None:
-        _check_structures(full_axis)
+        check_structures(full_axis)
         self.axis = axis
         self._rows = full_axis.rows_of(axis)
         self._writer = CiftiWriter(full_axis)
@@ -70,6 +71,11 @@ class CiftiMaps:
     def row(self) -> str:
         """What a row is."""
         return "vertices" if self._is_cortex else "grayordinates"
+
+    @property
+    def probabilities(self) -> str:
+        """Ending of the file of probabilities."""
+        return f"{PROBABILITIES.ending}.dscalar.nii"
 
     def places(self) -> dict[str, Sequence[Any]]:
         """Hemisphere and vertex; of grayordinates the structure, and voxel and millimetres."""
@@ -90,29 +96,37 @@ class CiftiMaps:
         return columns
 
     def write(self, file: NamedFile, soft: SoftParcellation) -> dict[Path, dict[str, Any]]:
-        """Write ``.dlabel.nii`` and three ``.dscalar.nii``."""
-        n_rows = len(self._writer.axis)
-        keys = np.zeros(n_rows, dtype=np.int32)
+        """Write ``.dlabel.nii`` and four ``.dscalar.nii``."""
+        keys = np.zeros(len(self._writer.axis), dtype=np.int32)
         keys[self._rows] = soft.labels
-        probabilities = {
-            network: _spread(soft.probabilities[:, number], n_rows, self._rows)
-            for number, network in enumerate(soft.networks)
-        }
-        entropy = {"entropy": _spread(soft.entropy, n_rows, self._rows)}
-        data = {"data": _spread(soft.has_data, n_rows, self._rows)}
         labels = network_labels(soft.networks, soft.colours)
+        path = self._writer.dlabel(_file(file, LABELS, "dlabel"), {LABELS.name: keys}, labels)
+        probabilities = dict(zip(soft.networks, soft.probabilities.T, strict=True))
         return {
-            self._writer.dlabel(file(_LABELS), {"networks": keys}, labels): {},
-            self._writer.dscalar(file(_PROBABILITIES), probabilities): {},
-            self._writer.dscalar(file(_ENTROPY), entropy): {},
-            self._writer.dscalar(file(_DATA), data): {**DATA_MASK_SAYS},
+            path: LABELS.says,
+            self._dscalar(file, PROBABILITIES, probabilities): PROBABILITIES.says,
+            self._dscalar(file, ENTROPY, {ENTROPY.name: soft.entropy}): ENTROPY.says,
+            self._dscalar(file, MARGIN, {MARGIN.name: soft.margin}): MARGIN.says,
+            self._dscalar(file, DATA, {DATA.name: soft.has_data}): {**DATA.says, "Type": "ROI"},
         }
+
+    def write_agreement(self, file: NamedFile, agreement: FloatArray) -> dict[Path, dict[str, Any]]:
+        """Write one more ``.dscalar.nii``."""
+        return {self._dscalar(file, AGREEMENT, {AGREEMENT.name: agreement}): AGREEMENT.says}
 
     def read(self, file: NamedFile, networks: tuple[str, ...]) -> SoftParcellation:
         """Read probabilities and mask; FileFormatError if the maps have other names."""
-        probabilities = self._maps(file(_PROBABILITIES), networks)
-        data = self._maps(file(_DATA), ("data",))[:, 0] == 1
+        probabilities = self._maps(_file(file, PROBABILITIES), networks)
+        data = self._maps(_file(file, DATA), (DATA.name,))[:, 0] == 1
         return SoftParcellation(self.axis, networks, probabilities, data)
+
+    def _dscalar(
+        self, file: NamedFile, kind: MapKind, maps: Mapping[str, FloatArray | BoolArray]
+    ) -> Path:
+        """Write maps of the region's rows, NaN elsewhere."""
+        n_rows = len(self._writer.axis)
+        spread = {name: _spread(values, n_rows, self._rows) for name, values in maps.items()}
+        return self._writer.dscalar(_file(file, kind), spread)
 
     def _maps(self, path: Path, names: tuple[str, ...]) -> FloatArray:
         """Maps of these names on the region, (row, map) float32."""
@@ -152,22 +166,15 @@ def whole_surfaces(axis: BrainAxis) -> BrainAxis:
     return _joined(surfaces, axis.restrict(np.concatenate(voxels)))
 
 
+def _file(file: NamedFile, kind: MapKind, cifti: str = "dscalar") -> Path:
+    return file(f"{kind.ending}.{cifti}.nii")
+
+
 def _spread(values: FloatArray | BoolArray, n_rows: int, rows: IntArray) -> FloatArray:
     """Values of some rows on all rows of an axis, NaN elsewhere; shape (row,), float32."""
     everywhere = np.full(n_rows, np.nan, dtype=np.float32)
     everywhere[rows] = values
     return everywhere
-
-
-def _check_structures(axis: BrainAxis) -> None:
-    from nibabel.cifti2 import CIFTI_BRAIN_STRUCTURES
-
-    unknown = [n for n in axis.structures if STRUCTURE_PREFIX + n not in CIFTI_BRAIN_STRUCTURES]
-    if unknown:
-        raise SpaceError(
-            f"CIFTI has no structure called {unknown[0]}, so no map of it can be written.",
-            "Use the words of CIFTI-2, such as CORTEX_LEFT, THALAMUS_LEFT or OTHER.",
-        )
 
 
 def _holds(cortex: BrainAxis, vertices: BrainAxis) -> bool:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuroparcel.atomic import atomic_path
 from neuroparcel.brain.atlas import BACKGROUND_KEY, Label
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import FileFormatError
-from neuroparcel.io.formats.cifti_header import STRUCTURE_PREFIX
+from neuroparcel.io.writers.cifti_matrix import CiftiMatrixWriter
+from neuroparcel.io.writers.cifti_models import brain_models
 from neuroparcel.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from nibabel.cifti2 import Cifti2MatrixIndicesMap, cifti2_axes
+    from nibabel.cifti2 import cifti2_axes
 
 BACKGROUND = ("???", (0.0, 0.0, 0.0, 0.0))
 
@@ -26,8 +26,7 @@ BACKGROUND = ("???", (0.0, 0.0, 0.0, 0.0))
 class CiftiWriter:
     """Writes files that share an axis.
 
-    nibabel turns the axis into XML anew for every file, which takes longer than all the
-    rest; this class does it once.
+    The axis is turned into XML once, see :class:`~.cifti_matrix.CiftiMatrixWriter`.
 
     Parameters
     ----------
@@ -111,48 +110,16 @@ class CiftiWriter:
         values: np.ndarray,
         intent: str,
     ) -> Path:
-        """Write (frame, row) values; what Cifti2Image.to_filename does, without its detours."""
-        import nibabel as nib
-        from nibabel.nifti1 import Nifti1Extension
-
+        """Write (frame, row) values."""
         if values.shape[1] != len(self.axis):
             raise FileFormatError(
                 f"{path}: {values.shape[1]} values cannot be written on {len(self.axis)} rows."
             )
-        header = nib.Nifti2Header()
-        header.set_intent(intent)
-        header.set_data_dtype(values.dtype)
-        header.extensions.append(Nifti1Extension("cifti", self._xml(frames)))
-        header["pixdim"][:4] = 1  # else nibabel remarks that it sets them
-        # CIFTI keeps the first four dimensions of NIfTI at 1.
-        image = nib.Nifti2Image(values.reshape(1, 1, 1, 1, *values.shape), None, header)
-        with atomic_path(Path(path)) as temporary:
-            image.to_filename(temporary)
-        return Path(path)
-
-    def _xml(self, frames: cifti2_axes.Axis) -> bytes:
-        from nibabel.cifti2 import Cifti2Header, Cifti2Matrix
-
-        matrix = Cifti2Matrix()
-        matrix.append(frames.to_mapping(0))
-        matrix.append(self._rows)
-        content: bytes = Cifti2Header(matrix).to_xml()
-        return content
+        return self._matrix.write(path, frames.to_mapping(0), values, intent)
 
     @cached_property
-    def _rows(self) -> Cifti2MatrixIndicesMap:
-        """The axis as nibabel's index map of dimension 1."""
-        from nibabel.cifti2 import BrainModelAxis
-
-        axis = self.axis
-        return BrainModelAxis(
-            name=np.char.add(STRUCTURE_PREFIX, axis.structure),
-            voxel=axis.voxel,
-            vertex=axis.vertex,
-            affine=axis.affine,
-            volume_shape=axis.volume_shape,
-            nvertices={STRUCTURE_PREFIX + name: n for name, n in axis.mesh_size.items()},
-        ).to_mapping(1)
+    def _matrix(self) -> CiftiMatrixWriter:
+        return CiftiMatrixWriter(brain_models(self.axis))
 
 
 def write_dtseries(

@@ -34,18 +34,24 @@ class MapFiles:
     stem: str
 
     @classmethod
-    def of(cls, folder: Path, maps: ParcellationMaps) -> MapFiles:
-        """The files of some maps."""
-        return cls(folder, "_".join(filter(None, [maps.stem, _SEGMENTATION])))
+    def of(cls, folder: Path, stem: str) -> MapFiles:
+        """The files of maps with these entities; BIDS has the segmentation before the density."""
+        space, den, density = stem.partition("_den-")
+        return cls(folder, "_".join(filter(None, [space, _SEGMENTATION])) + den + density)
 
-    def file(self, ending: str, subject: str | None = None, session: str | None = None) -> Path:
+    def file(
+        self,
+        ending: str,
+        subject: str | None = None,
+        session: str | None = None,
+        hemisphere: str | None = None,
+    ) -> Path:
         """Path of one file: of a session, a subject, or the population."""
-        if subject is None:
-            return self.folder / f"{self.stem}_{ending}"
-        entities = [f"sub-{entity(subject)}"]
-        entities += [] if session is None else [f"ses-{entity(session)}"]
-        name = "_".join([*entities, self.stem, ending])
-        return Path(self.folder, *entities, "func", name)
+        folders = [] if subject is None else [f"sub-{entity(subject)}"]
+        folders += [] if session is None else [f"ses-{entity(session)}"]
+        sides = [] if hemisphere is None else [f"hemi-{hemisphere}"]
+        name = "_".join([*folders, *sides, self.stem, ending])
+        return Path(self.folder, *folders, *(["func"] if folders else []), name)
 
 
 def full_axis_of(axis: BrainAxis) -> BrainAxis:

@@ -14,17 +14,21 @@ from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.errors import FileFormatError, SpaceError
 from neuroparcel.io.formats.nifti_header import read_nifti_header
-from neuroparcel.io.writers.maps import DATA_MASK, DATA_MASK_SAYS, NamedFile, voxel_columns
+from neuroparcel.io.writers.maps import (
+    AGREEMENT,
+    DATA,
+    ENTROPY,
+    LABELS,
+    MARGIN,
+    PROBABILITIES,
+    MapKind,
+    NamedFile,
+    voxel_columns,
+)
+from neuroparcel.io.writers.metadata import VOLUME_OF
 from neuroparcel.io.writers.nifti_writer import NiftiWriter
-from neuroparcel.types import FloatArray
+from neuroparcel.types import BoolArray, FloatArray
 
-_LABELS = "dseg.nii.gz"
-_PROBABILITIES = "probseg.nii.gz"
-_ENTROPY = "stat-entropy_boldmap.nii.gz"
-_DATA = f"{DATA_MASK}.nii.gz"
-# The voxels of the grayordinates of fs_LR lie in the volume of this name (fMRIPrep's
-# documentation of its outputs, "CIFTI grayordinates").
-_VOLUME_OF = {"fsLR": "MNI152NLin6Asym"}
 # What a damaged gzip stream makes zlib and nibabel raise.
 _DAMAGED = (OSError, EOFError, ValueError, zlib.error)
 
@@ -33,7 +37,7 @@ class NiftiMaps:
     """Maps on voxels; see :class:`~.maps.ParcellationMaps`.
 
     The volumes have the grid of the region's axis. Outside the region the label is 0, and
-    probabilities, entropy and the mask of data are NaN.
+    all other maps are NaN.
 
     Parameters
     ----------
@@ -43,7 +47,7 @@ class NiftiMaps:
 
     def __init__(self, axis: BrainAxis) -> None:
         self.axis = axis
-        self._space = _VOLUME_OF.get(axis.space, axis.space)
+        self._space = VOLUME_OF.get(axis.space, axis.space)
         self._writer = NiftiWriter(replace(axis, space=self._space))
 
     @property
@@ -56,20 +60,29 @@ class NiftiMaps:
         """What a row is."""
         return "voxels"
 
+    @property
+    def probabilities(self) -> str:
+        """Ending of the file of probabilities."""
+        return f"{PROBABILITIES.ending}.nii.gz"
+
     def places(self) -> dict[str, Sequence[Any]]:
         """Voxel indices and millimetres."""
         return {name: values.tolist() for name, values in voxel_columns(self.axis).items()}
 
     def write(self, file: NamedFile, soft: SoftParcellation) -> dict[Path, dict[str, Any]]:
-        """Write four ``.nii.gz``; the sidecar of the probabilities names their volumes."""
+        """Write five ``.nii.gz``; the sidecar of the probabilities names their volumes."""
+        volumes = {"LabelMap": [*soft.networks]}
         return {
-            self._writer.labels(file(_LABELS), soft.labels): {},
-            self._writer.maps(file(_PROBABILITIES), soft.probabilities): {
-                "LabelMap": [*soft.networks]
-            },
-            self._writer.maps(file(_ENTROPY), soft.entropy): {},
-            self._writer.maps(file(_DATA), soft.has_data.astype(np.float32)): {**DATA_MASK_SAYS},
+            self._writer.labels(_file(file, LABELS), soft.labels): LABELS.says,
+            self._maps(file, PROBABILITIES, soft.probabilities): {**PROBABILITIES.says, **volumes},
+            self._maps(file, ENTROPY, soft.entropy): ENTROPY.says,
+            self._maps(file, MARGIN, soft.margin): MARGIN.says,
+            self._maps(file, DATA, soft.has_data): {**DATA.says, "Type": "ROI"},
         }
+
+    def write_agreement(self, file: NamedFile, agreement: FloatArray) -> dict[Path, dict[str, Any]]:
+        """Write one more ``.nii.gz``."""
+        return {self._maps(file, AGREEMENT, agreement): AGREEMENT.says}
 
     def read(self, file: NamedFile, networks: tuple[str, ...]) -> SoftParcellation:
         """Read probabilities and mask.
@@ -77,9 +90,12 @@ class NiftiMaps:
         FileFormatError if a file is missing or has another shape, SpaceError if it lies
         elsewhere than the region.
         """
-        probabilities = self._values(file(_PROBABILITIES), (len(networks),))
-        data = self._values(file(_DATA), ()) == 1
+        probabilities = self._values(_file(file, PROBABILITIES), (len(networks),))
+        data = self._values(_file(file, DATA), ()) == 1
         return SoftParcellation(self.axis, networks, probabilities, data)
+
+    def _maps(self, file: NamedFile, kind: MapKind, values: FloatArray | BoolArray) -> Path:
+        return self._writer.maps(_file(file, kind), np.asarray(values, np.float32))
 
     def _values(self, path: Path, n_maps: tuple[int, ...]) -> FloatArray:
         """Values of the region's voxels, (row, *n_maps) float32."""
@@ -97,3 +113,7 @@ class NiftiMaps:
         except _DAMAGED as error:
             raise FileFormatError(f"{path} is truncated or damaged ({error}).") from error
         return np.asarray(values[tuple(self.axis.voxel.T)], dtype=np.float32)
+
+
+def _file(file: NamedFile, kind: MapKind) -> Path:
+    return file(f"{kind.ending}.nii.gz")

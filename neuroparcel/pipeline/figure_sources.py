@@ -1,0 +1,100 @@
+"""What figures of networks are drawn from: their profiles, and where the targets lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuroparcel.brain.atlas import Targets
+from neuroparcel.errors import FileFormatError
+from neuroparcel.io.files import read_arrays
+from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.recipe_arrays import recipe_from
+from neuroparcel.io.writers.tables import read_tsv
+from neuroparcel.pipeline.results import NETWORKS_FILE
+from neuroparcel.types import FloatArray
+
+_MODEL, _ANATOMY = "model.json", "anatomy.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class RunNetworks:
+    """The population's networks of a run.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the targets, or maps.
+    profiles : (network, target) array of float64
+    targets : Targets, optional
+        Where they lie; None for maps, or if the run's model is not there any more.
+    why_nowhere : str
+        Why the targets cannot be drawn on the surface; empty if they can.
+    """
+
+    names: tuple[str, ...]
+    profiles: FloatArray
+    targets: Targets | None
+    why_nowhere: str = ""
+
+
+def read_networks(results: Path, options: Mapping[str, Any]) -> RunNetworks | None:
+    """The networks that a run has left behind; None if it has no file of them.
+
+    Parameters
+    ----------
+    results : Path
+        Of the run.
+    options : mapping
+        Of the run: ``infer`` names there the model that it used.
+
+    Raises
+    ------
+    FileFormatError
+        If a file is damaged.
+    """
+    path = results / NETWORKS_FILE
+    if not path.is_file():
+        return None
+    _, rows = read_tsv(path)
+    try:
+        profiles = np.array([row[1:] for row in rows], dtype=np.float64).T
+    except ValueError as error:
+        raise FileFormatError(
+            f"{path} is no table of networks ({error}).", "Run again with --overwrite."
+        ) from error
+    names = tuple(row[0] for row in rows)
+    if options.get("features") == "maps":
+        return RunNetworks(names, profiles, None, "maps have no place on the surface")
+    targets = _read_targets(results, options)
+    return RunNetworks(names, profiles, targets, _why_nowhere(targets))
+
+
+def _read_targets(results: Path, options: Mapping[str, Any]) -> Targets | None:
+    folders = [results / "model"]
+    if options.get("model"):
+        folders += [Path(options["model"]), Path(options["model"]) / "model"]
+    folder = next((folder for folder in folders if (folder / _MODEL).is_file()), None)
+    if folder is None:
+        return None
+    try:
+        config = json.loads((folder / _MODEL).read_text(encoding="utf-8"))["recipe"]
+    except (ValueError, KeyError) as error:
+        raise FileFormatError(f"{folder / _MODEL} is damaged.", "Run again.") from error
+    return recipe_from(config, read_arrays(folder / _ANATOMY)).targets
+
+
+def _why_nowhere(targets: Targets | None) -> str:
+    if targets is None:
+        return "the model that says where the targets lie is gone, or its features are maps"
+    axis, cortex = targets.axis, load_cortex_axis()
+    if axis.is_nodes:
+        return "the targets are nodes, which have no place"
+    if axis.mesh_size.items() <= cortex.mesh_size.items() and axis.is_surface.any():
+        return ""
+    return "the targets do not lie on the fs_LR 32k cortex"

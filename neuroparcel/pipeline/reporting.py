@@ -1,0 +1,199 @@
+"""From a results folder to one HTML file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuroparcel.atomic import atomic_path
+from neuroparcel.brain.atlas import Region
+from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.errors import FileFormatError, OutputError
+from neuroparcel.io.writers import open_parcellations
+from neuroparcel.io.writers.similarity import SIMILARITY_FILE, read_similarity
+from neuroparcel.io.writers.tables import read_tsv
+from neuroparcel.pipeline.command_line import command_line
+from neuroparcel.pipeline.figures import undrawn
+from neuroparcel.pipeline.progress import progress_bar
+from neuroparcel.pipeline.reliability_file import RELIABILITY_FILE, read_reliability
+from neuroparcel.pipeline.results import FIGURES, NETWORKS_FILE, TRAINING_FILE, read_history
+from neuroparcel.pipeline.run_folder import REPORT_FILE, RUN_FILE, read_finished_run
+from neuroparcel.report.page import render
+from neuroparcel.report.run import NetworkProfiles, ReportedRun
+
+LARGEST = 15_000_000
+"""Bytes of a report: what still passes as an attachment."""
+
+_MODEL = "model.json"
+_NEEDED = ("_probseg.", "_desc-data_mask.")  # what a map is read from
+_TABLES = (NETWORKS_FILE, TRAINING_FILE, SIMILARITY_FILE, RELIABILITY_FILE)
+_RECORDED = (
+    "options",
+    "versions",
+    "inputs",
+    "warnings",
+    "verdict",
+    "heldout_nats_per_vertex",
+    "agreement",
+    "region",
+    "recipe",
+)
+
+
+def report(
+    results: Path, output: Path | None = None, *, overwrite: bool = False, quiet: bool = False
+) -> Path:
+    """Write a report of a finished run: one HTML file that needs nothing else.
+
+    Parameters
+    ----------
+    results : Path
+        Output folder of ``fit`` or ``infer``.
+    output : Path, optional
+        The file; ``report.html`` in the results folder if not given.
+    overwrite : bool
+        Replace a file that is there.
+    quiet : bool
+        Show no progress bar.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds no finished run, a file of the run is missing, or the report cannot be
+        written there.
+    FileFormatError
+        If a file of the run is damaged.
+    """
+    path = Path(results) / REPORT_FILE if output is None else Path(output)
+    _check_output(path, overwrite=overwrite)
+    record = _read_record(Path(results))
+    with progress_bar("reporting", quiet=quiet) as advance:
+        page = render(_read_run(Path(results), record, advance)).encode("utf-8")
+    if len(page) > LARGEST:
+        raise OutputError(
+            f"The report of {results} would take {len(page) / 1e6:.1f} MB, more than the "
+            f"{LARGEST / 1e6:.0f} MB that a report may take.",
+            "Fewer networks or larger parcels make it smaller.",
+        )
+    with atomic_path(path) as aside:
+        aside.write_bytes(page)
+    return path
+
+
+def _check_output(path: Path, *, overwrite: bool) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder, not a file.", "Give --output FILE.html.")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists.", "Give --overwrite, or another --output.")
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{path} cannot be written: {folder} is no folder that you may write to.",
+            "Give another --output.",
+        )
+
+
+def _read_record(results: Path) -> dict[str, Any]:
+    """The record of a run that is complete, with all that the report reads of it."""
+    record = read_finished_run(results)
+    lacking = [name for name in _RECORDED if name not in record]
+    if lacking:
+        raise OutputError(
+            f"{results / RUN_FILE} says nothing of {', '.join(lacking)}; it is no run of fit or "
+            "infer, or of another version.",
+            "Give the --output folder of neuroparcel fit or infer.",
+        )
+    written = [name for name in record.get("files", []) if _is_needed(name)]
+    missing = [name for name in written if not (results / name).is_file()]
+    if missing:
+        more = f", and {len(missing) - 1} others are" if len(missing) > 1 else ""
+        raise OutputError(
+            f"{results / missing[0]} is missing{more}, which the run has written.",
+            f"Put it back, or run neuroparcel {record['command']} again with --overwrite.",
+        )
+    return record
+
+
+def _is_needed(name: str) -> bool:
+    """Whether the report reads a file of the run: maps of sessions, figures and model are not."""
+    is_map = any(part in name for part in _NEEDED) and "/ses-" not in name
+    return name in _TABLES or (is_map and not name.endswith(".json"))
+
+
+def _read_run(
+    results: Path, record: Mapping[str, Any], advance: Callable[[int, int, str], None]
+) -> ReportedRun:
+    stored = open_parcellations(results)
+    region = Region(
+        record["region"]["name"],
+        stored.axis,
+        tuple(record["region"]["labels"]),
+        np.asarray(record["region"]["label_of_vertex"]),
+    )
+    return ReportedRun(
+        name=results.resolve().name,
+        record=record,
+        settings=_settings(record, results),
+        command=command_line(record, results.resolve()),
+        parcellations=stored,
+        present=stored.present,
+        region=region,
+        figures={path.stem: path for path in sorted((results / FIGURES).glob("*.png"))},
+        undrawn=_why_no_maps(stored.axis),
+        profiles=_read_profiles(results),
+        history=read_history(results) if (results / TRAINING_FILE).is_file() else None,
+        reliability=read_reliability(results, record),
+        similarity=read_similarity(results),
+        advance=advance,
+    )
+
+
+def _why_no_maps(axis: BrainAxis) -> str | None:
+    if axis.is_nodes:
+        return "Nodes have no place on the surface, so there are no maps of them."
+    return undrawn(axis)
+
+
+def _read_profiles(results: Path) -> NetworkProfiles | None:
+    path = results / NETWORKS_FILE
+    if not path.is_file():
+        return None
+    _, rows = read_tsv(path)
+    try:
+        values = np.array([row[1:] for row in rows], dtype=np.float64)
+    except ValueError as error:
+        raise FileFormatError(
+            f"{path} holds something else than numbers ({error}).",
+            "Put it back as the run has written it, or run again with --overwrite.",
+        ) from error
+    return NetworkProfiles(tuple(row[0] for row in rows), values)
+
+
+def _settings(record: Mapping[str, Any], results: Path) -> dict[str, Any]:
+    """The options, completed by what the model's folder tells, if it is still there."""
+    settings = dict(record["options"])
+    folder = Path(settings.get("model") or results)
+    file = next((p for p in (folder / _MODEL, folder / "model" / _MODEL) if p.is_file()), None)
+    if file is None:
+        return settings
+    saved = json.loads(file.read_text(encoding="utf-8"))
+    return {
+        **settings,
+        "family": saved["family"]["name"],
+        "link": saved["link"],
+        "emission": saved["model"]["emission"],
+        "levels": ",".join(saved["model"]["levels"]),
+        "label_prior": "vertex" if saved.get("labels") else "global",
+    }

@@ -1,0 +1,56 @@
+"""Results folders that no report can be made of, and places that none can be written to."""
+
+from __future__ import annotations
+
+from neuroparcel.io.files import write_json
+from neuroparcel.pipeline.run_folder import read_run
+
+from ..report.samples import NODES, write_results
+from .bad_files import Folder
+from .bad_inputs import Section
+
+reports = Section("Reports")
+
+
+def written(at: Folder, *more: str) -> list[str]:
+    """A good results folder, and ``neuroparcel report`` of it."""
+    write_results(at / "results", NODES)
+    return ["report", str(at / "results"), "--quiet", *more]
+
+
+@reports.case("a report of a folder without a run", names="run.json")
+def _(at: Folder) -> list[str]:
+    at.text("photos/beach.txt", "sand")
+    return ["report", str(at / "photos"), "--quiet"]
+
+
+@reports.case("a report of a run that is unfinished", names="unfinished")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    write_json(at / "results/run.json", {**read_run(at / "results"), "status": "running"})
+    return arguments
+
+
+@reports.case("a report of results that lack a file", names="sub-01_seg-neuroparcel_probseg.tsv")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    (at / "results/sub-01/func/sub-01_seg-neuroparcel_probseg.tsv").unlink()
+    return arguments
+
+
+@reports.case("a report that is there already", names="report.html")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    at.text("results/report.html", "mine")
+    return arguments
+
+
+@reports.case("a report into a file that is a folder", names="--output")
+def _(at: Folder) -> list[str]:
+    return written(at, "--output", str(at / "results"))
+
+
+@reports.case("a report below something that is no folder", names="notes.txt")
+def _(at: Folder) -> list[str]:
+    at.text("notes.txt", "mine")
+    return written(at, "--output", str(at / "notes.txt/report.html"))
