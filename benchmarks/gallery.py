@@ -65,11 +65,10 @@ def run(recorder: Recorder, seed: int, data: Path | None) -> None:
         entropy = float(np.nanmean(found.of_population().entropy))
         recorder.add(case, "mean entropy of the population map", entropy, seed=seed)
         name = f"cortex_{networks}"
-        shown = draw_cohort_panel(beside(found, atlas), max_subjects=_N_SUBJECTS + 1)
-        shown.suptitle(
-            f"{networks} networks of task maps: population, Yeo's, and six of ten subjects",
-            fontsize=13,
-        )
+        title = f"{networks} networks of task maps: population, Yeo's, and six of ten subjects"
+        both = beside(found, atlas)
+        some = both.subjects[: _N_SUBJECTS + 1]
+        shown = draw_cohort_panel(both, subjects=some, title=title)
         _save(shown, name)
         title = f"Uncertainty of the population's {networks} networks"
         _save(draw_uncertainty(found.of_population(), title), f"{name}_uncertainty")

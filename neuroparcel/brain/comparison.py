@@ -10,9 +10,10 @@ import numpy as np
 
 from neuroparcel.brain.atlas import Atlas
 from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.colours import Colour, colours_apart
 from neuroparcel.brain.contingency import adjusted_rand_of, contingency, dice_of, information
 from neuroparcel.brain.matching import best_pairs
-from neuroparcel.brain.parcellation import Colour, SoftParcellation, network_colours
+from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.errors import AtlasError, SpaceError
 from neuroparcel.types import BoolArray, FloatArray, IntArray
 
@@ -299,19 +300,12 @@ def difference(first: NetworkMap, second: NetworkMap, pairs: Pairs) -> FloatArra
 def matched_colours(first: NetworkMap, second: NetworkMap, pairs: Pairs) -> tuple[Colour, ...]:
     """Colours for the second map: those of its matches, and for the others unlike all in use.
 
-    The largest network without a match comes first. Each takes the colour of the palette of
-    networks that is farthest, in red, green and blue, from those in use.
+    The largest network without a match chooses first.
     """
     colour_of = {j: first.colours[i] for i, j in pairs}
     sizes = np.bincount(second.labels, minlength=second.n_networks + 1)[1:]
     alone = sorted(unmatched(first, second, pairs)[1], key=lambda j: -sizes[j])
-    palette = np.array(network_colours(first.n_networks + 4 * len(alone) + 1))[:, :3]
-    in_use = np.array(first.colours)[:, None, :3]
-    nearest = np.linalg.norm(palette - in_use, axis=-1).min(axis=0)
-    for j in alone:
-        red, green, blue = palette[nearest.argmax()].tolist()
-        colour_of[j] = (red, green, blue, 1.0)
-        nearest = np.minimum(nearest, np.linalg.norm(palette - (red, green, blue), axis=-1))
+    colour_of |= dict(zip(alone, colours_apart(first.colours, len(alone)), strict=True))
     return tuple(colour_of[j] for j in range(second.n_networks))
 
 

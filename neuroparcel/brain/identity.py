@@ -10,9 +10,10 @@ import numpy as np
 
 from neuroparcel.brain.atlas import BACKGROUND_KEY, Atlas
 from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.colours import Colour, colours_apart, network_colours
 from neuroparcel.brain.contingency import contingency, dice_of
 from neuroparcel.brain.matching import best_pairs, profile_correlations
-from neuroparcel.brain.parcellation import Colour, SoftParcellation, network_colours
+from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.errors import ConnectomeError, SpaceError
 from neuroparcel.types import FloatArray, IntArray
 
@@ -22,7 +23,6 @@ SMALLEST = {OVERLAP: 0.2, PROFILES: 0.5}
 """The Dice coefficient and the correlation from which a network takes a name; our choice."""
 
 _UNMATCHED = "Unmatched"
-_N_SPARE_COLOURS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +216,7 @@ def _named(
 ) -> Identity:
     n_networks = len(scores)
     spare = iter(_spare_names(reference.networks, n_networks))
-    other = iter(_spare_colours(reference.colours, n_networks - len(partner)))
+    other = iter(colours_apart(reference.colours, n_networks - len(partner)))
     names, colours = [], []
     for row in range(n_networks):
         if row in partner:
@@ -234,17 +234,3 @@ def _named(
 def _spare_names(taken: Sequence[str], n: int) -> list[str]:
     numbers = (f"{_UNMATCHED}{number}" for number in range(1, n + len(taken) + 1))
     return [name for name in numbers if name not in taken][:n]
-
-
-def _spare_colours(taken: Sequence[Colour], n: int) -> list[Colour]:
-    """Colours of ours, each as far as can be from those taken, in red, green and blue."""
-    spare = list(network_colours(_N_SPARE_COLOURS + n))
-    used, chosen = [colour[:3] for colour in taken], []
-    for _ in range(n):
-        distance = np.linalg.norm(
-            np.array([c[:3] for c in spare])[:, None] - np.array(used or [(1, 1, 1)]), axis=-1
-        )
-        best = spare.pop(int(distance.min(axis=1).argmax()))
-        chosen.append(best)
-        used.append(best[:3])
-    return chosen

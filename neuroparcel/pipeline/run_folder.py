@@ -21,6 +21,8 @@ _OURS = (
     "parcellation.safetensors",
     "desc-population_similarity.tsv",
     "figures/*.png",
+    "figures/*.svg",
+    "figures/*.pdf",
     REPORT_FILE,
     "model/*.safetensors",
     f"**/{ASIDE}*",

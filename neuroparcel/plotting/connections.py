@@ -10,7 +10,7 @@ import numpy as np
 
 from neuroparcel.brain.atlas import Targets
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import Colour
+from neuroparcel.brain.colours import Colour
 from neuroparcel.errors import SpaceError
 from neuroparcel.io.meshes import Hemisphere, load_cortex_axis, load_mesh
 from neuroparcel.plotting.page import (

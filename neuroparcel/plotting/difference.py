@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuroparcel.brain.colours import Colour
 from neuroparcel.brain.comparison import (
     Agreement,
     NetworkAgreement,
@@ -18,7 +19,7 @@ from neuroparcel.brain.comparison import (
     difference,
     matched_colours,
 )
-from neuroparcel.brain.parcellation import Colour, SoftParcellation
+from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.plotting.paint import (
     draw_networks,
     draw_outline,

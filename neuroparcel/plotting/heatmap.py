@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuroparcel.brain.parcellation import Colour, network_colours
+from neuroparcel.brain.colours import Colour, network_colours
 from neuroparcel.errors import SpaceError
 from neuroparcel.plotting.page import SMALL, TEXT, TITLE, shortened
 from neuroparcel.plotting.paint import NO_DATA, OUTLINE

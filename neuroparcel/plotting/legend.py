@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuroparcel.brain.parcellation import Colour
+from neuroparcel.brain.colours import Colour
 from neuroparcel.plotting.page import SMALL, TEXT, place, shortened, text_width
 from neuroparcel.plotting.paint import (
     AREA_WIDTH,

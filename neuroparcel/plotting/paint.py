@@ -11,8 +11,9 @@ import numpy as np
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import Colour, SoftParcellation
-from neuroparcel.plotting.oklab import from_oklab, to_oklab
+from neuroparcel.brain.colours import Colour
+from neuroparcel.brain.oklab import from_oklab, to_oklab
+from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.plotting.view import SurfaceView
 from neuroparcel.types import BoolArray, FloatArray
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuroparcel.brain.atlas import Targets
-from neuroparcel.brain.parcellation import Colour
+from neuroparcel.brain.colours import Colour
 from neuroparcel.errors import SpaceError
 from neuroparcel.plotting.page import (
     HEADING,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuroparcel.brain.colours import Colour, network_colours
 from neuroparcel.brain.links import link_forward
-from neuroparcel.brain.parcellation import Colour, network_colours
 from neuroparcel.errors import SpaceError
 from neuroparcel.plotting.page import (
     HEADING,

@@ -10,6 +10,7 @@ import pytest
 
 from neuroparcel.brain.atlas import Atlas, Label
 from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.colours import network_colours
 from neuroparcel.brain.comparison import (
     NetworkMap,
     align,
@@ -23,7 +24,7 @@ from neuroparcel.brain.comparison import (
     network_agreement,
 )
 from neuroparcel.brain.overlap import overlap
-from neuroparcel.brain.parcellation import SoftParcellation, network_colours
+from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.errors import AtlasError, SpaceError
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation, network_colours
+from neuroparcel.brain.colours import network_colours
+from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.errors import ConnectomeError
 
 

@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from neuroparcel.brain.parcellation import network_colours
+from neuroparcel.brain.colours import network_colours
 from neuroparcel.pipeline.reporting import report
 
 from ..report.samples import NETWORKS, SUBJECTS, both_sides, cohort, write_results

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.colours import network_colours
 from neuroparcel.brain.comparison import NetworkMap, match_by_overlap
 from neuroparcel.brain.icosphere import icosphere
-from neuroparcel.brain.parcellation import network_colours
 from neuroparcel.errors import OptionError, SpaceError
 from neuroparcel.parcellation import spins
 from neuroparcel.parcellation.spins import SpinTest, load_spheres, spin_test

@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 
-from neuroparcel.plotting.oklab import Vision, from_oklab, to_oklab
+from neuroparcel.brain.oklab import Vision, from_oklab, to_oklab
 from neuroparcel.plotting.paint import MOST_FADED, PALE
 
 VISIONS: tuple[Vision, ...] = get_args(Vision)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuroparcel.brain.parcellation import network_colours
-from neuroparcel.plotting.oklab import from_oklab, to_oklab
+from neuroparcel.brain.colours import network_colours
+from neuroparcel.brain.oklab import from_oklab, to_oklab
 from neuroparcel.plotting.paint import MOST_FADED, NO_DATA, PALE, faded_colours
 
 from .palette import VISIONS, find_palette, least_distances

@@ -10,7 +10,7 @@ from matplotlib.text import Text
 
 from neuroparcel.brain.atlas import Targets
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import network_colours
+from neuroparcel.brain.colours import network_colours
 from neuroparcel.errors import SpaceError
 from neuroparcel.io.meshes import load_cortex_axis, load_mesh
 from neuroparcel.io.targets import load_targets

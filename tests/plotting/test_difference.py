@@ -9,6 +9,7 @@ import pytest
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from neuroparcel.brain.colours import network_colours
 from neuroparcel.brain.comparison import (
     NetworkMap,
     Pairs,
@@ -16,7 +17,6 @@ from neuroparcel.brain.comparison import (
     measure,
     network_agreement,
 )
-from neuroparcel.brain.parcellation import network_colours
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.plotting import difference as module
 from neuroparcel.plotting.difference import draw_difference

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from neuroparcel.brain.parcellation import network_colours
+from neuroparcel.brain.colours import network_colours
 from neuroparcel.errors import SpaceError
 from neuroparcel.plotting.heatmap import draw_heatmap, mean_within, sort_nodes, spread_out
 

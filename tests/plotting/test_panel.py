@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from neuroparcel.brain.atlas import Region
-from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation, network_colours
+from neuroparcel.brain.colours import network_colours
+from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.io.meshes import load_cortex_axis, load_mesh
 from neuroparcel.io.regions import load_region
 from neuroparcel.plotting.paint import paint_parcellation

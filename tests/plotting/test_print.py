@@ -9,7 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation, network_colours
+from neuroparcel.brain.colours import network_colours
+from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.io.targets import load_targets

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from neuroparcel.brain.parcellation import network_colours
+from neuroparcel.brain.colours import network_colours
 from neuroparcel.errors import SpaceError
 from neuroparcel.io.targets import load_targets
 from neuroparcel.plotting.profiles import contrasts, draw_profiles, sides_of, sort_targets

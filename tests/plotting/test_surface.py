@@ -9,7 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from neuroparcel.brain.parcellation import SoftParcellation, network_colours
+from neuroparcel.brain.colours import network_colours
+from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.io.regions import load_region
 from neuroparcel.plotting.legend import FADING
 from neuroparcel.plotting.paint import (

@@ -11,7 +11,8 @@ import numpy as np
 
 from neuroparcel.brain.atlas import Label
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import Colour, SoftParcellation
+from neuroparcel.brain.colours import Colour
+from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.types import FloatArray
 
 NamedFile: TypeAlias = Callable[[str], Path]

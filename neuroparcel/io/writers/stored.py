@@ -12,12 +12,8 @@ from typing import Any
 import numpy as np
 
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.brain.parcellation import (
-    CohortParcellation,
-    Colour,
-    SoftParcellation,
-    position_of,
-)
+from neuroparcel.brain.colours import Colour
+from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation, position_of
 from neuroparcel.errors import FileFormatError
 from neuroparcel.io.axis_arrays import axis_from
 from neuroparcel.io.files import read_arrays
