@@ -21,12 +21,10 @@ from neuroparcel.brain.matching import profile_correlations
 from neuroparcel.errors import AtlasError, FileFormatError, OptionError
 from neuroparcel.io.atlases import load_atlas
 from neuroparcel.io.label_files import is_label_file
+from neuroparcel.io.network_profiles import read_network_profiles
 from neuroparcel.io.writers import StoredParcellations, open_parcellations
-from neuroparcel.io.writers.tables import read_tsv
 from neuroparcel.pipeline.run_folder import read_finished_run
 from neuroparcel.types import FloatArray
-
-PROFILES_FILE = "desc-population_networks.tsv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +174,9 @@ def _profile_scores(first: Source, second: Source) -> FloatArray:
                 f"--match profiles: {source.name} is an atlas, whose networks have no profiles.",
                 "Give --match overlap.",
             )
-    (ours, own), (theirs, other) = (_read_profiles(Path(one.name)) for one in (first, second))
+    (ours, own), (theirs, other) = (
+        read_network_profiles(Path(one.name)) for one in (first, second)
+    )
     if ours != theirs:
         raise OptionError(
             f"--match profiles: the networks of {first.name} and {second.name} are profiles over "
@@ -184,18 +184,6 @@ def _profile_scores(first: Source, second: Source) -> FloatArray:
             "Give --match overlap.",
         )
     return profile_correlations(own, other)
-
-
-def _read_profiles(folder: Path) -> tuple[tuple[str, ...], FloatArray]:
-    """Targets, and the population's networks as profiles over them, (network, target)."""
-    path = folder / PROFILES_FILE
-    with _whole(folder):
-        _, rows = read_tsv(path)
-        try:
-            values = np.array([row[1:] for row in rows], dtype=np.float64)
-        except ValueError as error:
-            raise FileFormatError(f"{path} holds something else than numbers ({error}).") from error
-    return tuple(row[0] for row in rows), values.T
 
 
 @contextmanager

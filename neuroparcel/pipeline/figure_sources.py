@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neuroparcel.brain.atlas import Targets
 from neuroparcel.errors import FileFormatError
 from neuroparcel.io.files import read_arrays
 from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.network_profiles import NETWORKS_FILE, read_network_profiles
 from neuroparcel.io.recipe_arrays import recipe_from
-from neuroparcel.io.writers.tables import read_tsv
-from neuroparcel.pipeline.results import NETWORKS_FILE
 from neuroparcel.types import FloatArray
 
 _MODEL, _ANATOMY = "model.json", "anatomy.safetensors"
@@ -58,17 +55,9 @@ def read_networks(results: Path, options: Mapping[str, Any]) -> RunNetworks | No
     FileFormatError
         If a file is damaged.
     """
-    path = results / NETWORKS_FILE
-    if not path.is_file():
+    if not (results / NETWORKS_FILE).is_file():
         return None
-    _, rows = read_tsv(path)
-    try:
-        profiles = np.array([row[1:] for row in rows], dtype=np.float64).T
-    except ValueError as error:
-        raise FileFormatError(
-            f"{path} is no table of networks ({error}).", "Run again with --overwrite."
-        ) from error
-    names = tuple(row[0] for row in rows)
+    names, profiles = read_network_profiles(results)
     if options.get("features") == "maps":
         return RunNetworks(names, profiles, None, "maps have no place on the surface")
     targets = _read_targets(results, options)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neuroparcel.io.network_profiles import write_network_profiles
 from neuroparcel.io.writers import open_parcellations
 from neuroparcel.io.writers.similarity import write_similarity
 from neuroparcel.parcellation.agreement import area_agreement, session_agreement
@@ -25,7 +26,7 @@ from neuroparcel.pipeline.options import FitOptions, InferOptions
 from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import progress_bar
 from neuroparcel.pipeline.reliability_file import write_reliability
-from neuroparcel.pipeline.results import FitResult, write_history, write_networks
+from neuroparcel.pipeline.results import FitResult, write_history
 from neuroparcel.pipeline.run_folder import RunFolder
 from neuroparcel.pipeline.saved_model import SavedModel
 from neuroparcel.pipeline.trainers import Trained
@@ -78,7 +79,8 @@ def write_run(
     agreement = _agreement(labelled, model)
     files = [*labelled.files]
     names = labelled.population.networks
-    files.append(write_networks(folder.path, model, labelled.top_networks, names))
+    profiles = model.reduction.inverse(labelled.top_networks)
+    files.append(write_network_profiles(folder.path, names, model.feature_names, profiles))
     if history is not None:
         files.append(write_history(folder.path, history))
     if trained is not None:

@@ -10,13 +10,12 @@ from neuroparcel.brain.identity import PROFILES, Identity, Reference, identify, 
 from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.errors import AtlasError, OptionError
 from neuroparcel.io.atlases import load_atlas
+from neuroparcel.io.network_profiles import read_network_profiles
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.writers import open_parcellations
-from neuroparcel.io.writers.tables import read_tsv
 from neuroparcel.parcellation.labels import soft_labels
 from neuroparcel.parcellation.networks import top_networks
 from neuroparcel.parcellation.observed_cohort import ObservedCohort
-from neuroparcel.pipeline.results import NETWORKS_FILE
 from neuroparcel.pipeline.run_folder import read_finished_run
 from neuroparcel.pipeline.trainers import Trained
 
@@ -87,23 +86,23 @@ def _of_atlas(spec: str) -> Reference:
     try:
         return Reference.of_atlas(load_atlas(spec))
     except AtlasError as error:
-        raise AtlasError(
-            f"--reference {spec}: {error.message}",
-            f"{error.tip or ''} It may also be the results folder of a fit.".strip(),
-        ) from error
+        tip = error.tip or ""
+        if not Path(spec).exists():
+            tip = f"{tip} It may also be the results folder of a fit.".strip()
+        raise AtlasError(f"--reference {spec}: {error.message}", tip) from error
 
 
 def _of_run(folder: Path) -> Reference:
     read_finished_run(folder)
     stored = open_parcellations(folder)
     population = stored.of_population()
-    header, rows = read_tsv(folder / NETWORKS_FILE)
+    targets, profiles = read_network_profiles(folder)
     return Reference(
         str(folder),
         stored.axis,
         np.where(population.has_data, population.labels, 0),
         stored.networks,
         stored.colours,
-        tuple(row[0] for row in rows),
-        np.array([[float(cell) for cell in row[1 : len(header)]] for row in rows]).T,
+        targets,
+        profiles,
     )

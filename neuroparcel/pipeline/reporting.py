@@ -13,15 +13,15 @@ import numpy as np
 from neuroparcel.atomic import atomic_path
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
-from neuroparcel.errors import FileFormatError, OutputError
+from neuroparcel.errors import OutputError
+from neuroparcel.io.network_profiles import NETWORKS_FILE, read_network_profiles
 from neuroparcel.io.writers import open_parcellations
 from neuroparcel.io.writers.similarity import SIMILARITY_FILE, read_similarity
-from neuroparcel.io.writers.tables import read_tsv
 from neuroparcel.pipeline.command_line import command_line
 from neuroparcel.pipeline.figures import undrawn
 from neuroparcel.pipeline.progress import progress_bar
 from neuroparcel.pipeline.reliability_file import RELIABILITY_FILE, read_reliability
-from neuroparcel.pipeline.results import FIGURES, NETWORKS_FILE, TRAINING_FILE, read_history
+from neuroparcel.pipeline.results import FIGURES, TRAINING_FILE, read_history
 from neuroparcel.pipeline.run_folder import REPORT_FILE, RUN_FILE, read_finished_run
 from neuroparcel.report.page import render
 from neuroparcel.report.run import NetworkProfiles, ReportedRun
@@ -167,18 +167,10 @@ def _why_no_maps(axis: BrainAxis) -> str | None:
 
 
 def _read_profiles(results: Path) -> NetworkProfiles | None:
-    path = results / NETWORKS_FILE
-    if not path.is_file():
+    if not (results / NETWORKS_FILE).is_file():
         return None
-    _, rows = read_tsv(path)
-    try:
-        values = np.array([row[1:] for row in rows], dtype=np.float64)
-    except ValueError as error:
-        raise FileFormatError(
-            f"{path} holds something else than numbers ({error}).",
-            "Put it back as the run has written it, or run again with --overwrite.",
-        ) from error
-    return NetworkProfiles(tuple(row[0] for row in rows), values)
+    targets, profiles = read_network_profiles(results)
+    return NetworkProfiles(targets, profiles.T)
 
 
 def _settings(record: Mapping[str, Any], results: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,8 @@ from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.io.files import write_text
 from neuroparcel.io.writers import read_parcellations
 from neuroparcel.parcellation.verdict import Verdict
-from neuroparcel.pipeline.saved_model import SavedModel
 
 TRAINING_FILE = "training.tsv"
-NETWORKS_FILE = "desc-population_networks.tsv"
 FIGURES = "figures"
 _RIVALS = {"kmeans_": "spherical k-means", "reduced_kmeans_": "k-means of reduced profiles"}
 _MOST_NAMED = 5  # subjects with something to tell, in one line
@@ -161,23 +159,6 @@ def read_history(folder: Path) -> TrainingHistory:
         validation_step=np.asarray(checked, dtype=int),
         validation_loss=np.asarray([columns[4][i] for i in checked], dtype=float),
     )
-
-
-def write_networks(
-    folder: Path, model: SavedModel, population_networks: np.ndarray, names: Sequence[str]
-) -> Path:
-    """The population networks as profiles over the targets, on the unit sphere.
-
-    Parameters
-    ----------
-    population_networks : ndarray, shape (network, component)
-        Posterior mean in link coordinates; brought back to all targets.
-    """
-    profiles = model.reduction.inverse(population_networks)
-    lines = ["target\t" + "\t".join(names)]
-    for target, row in zip(model.feature_names, profiles.T, strict=True):
-        lines.append(target + "\t" + "\t".join(f"{value:.6g}" for value in row))
-    return write_text(folder / NETWORKS_FILE, "\n".join([*lines, ""]))
 
 
 def _or_missing(value: float | None) -> str:

@@ -147,7 +147,7 @@ def test_other_targets_and_damaged_profiles_are_said(fits, tmp_path):
     with pytest.raises(OptionError, match=r"profiles over different targets \(3 and 3\)"):
         run(fits[0], str(other), match="profiles")
     table.write_text(table.read_text().replace("\t1\t", "\tone\t"))
-    with pytest.raises(NeuroparcelError, match=r"networks.tsv holds something else than numbers"):
+    with pytest.raises(NeuroparcelError, match=r"networks.tsv is no table of networks"):
         run(fits[0], str(other), match="profiles")
 
 

@@ -18,6 +18,7 @@ from neuroparcel.errors import FileFormatError, OptionError
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.io.files import write_arrays, write_json
 from neuroparcel.io.meshes import load_cortex_axis
+from neuroparcel.io.network_profiles import NETWORKS_FILE
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.recipe_arrays import recipe_to_arrays, recipe_to_json
 from neuroparcel.io.writers import write_parcellations
@@ -25,7 +26,6 @@ from neuroparcel.io.writers.similarity import write_similarity
 from neuroparcel.pipeline import figures
 from neuroparcel.pipeline.figure_sources import read_networks
 from neuroparcel.pipeline.figures import draw_run, plot, undrawn
-from neuroparcel.pipeline.results import NETWORKS_FILE
 from neuroparcel.plotting import connections, surface
 
 NODES = BrainAxis.from_nodes([f"parcel {n}" for n in range(12)])

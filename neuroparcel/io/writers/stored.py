@@ -87,7 +87,11 @@ class StoredParcellations:
 
     def _read(self, subject: str | None = None, session: str | None = None) -> SoftParcellation:
         file = partial(self.files.file, subject=subject, session=session)
-        soft = maps_of(self.axis).read(file, self.networks)
+        try:
+            soft = maps_of(self.axis).read(file, self.networks)
+        except FileFormatError as error:
+            tip = "Put the file back, or run neuroparcel fit or infer again with --overwrite."
+            raise FileFormatError(error.message, error.tip or tip) from error
         return replace(soft, colours=self.colours)
 
 
