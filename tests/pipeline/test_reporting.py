@@ -190,7 +190,7 @@ def without_numbers(folder: Path) -> None:
         ),
         (without_maps, OutputError, r"probseg\.tsv is missing, and 1 others are, which"),
         (without_index, FileFormatError, r"parcellation\.json is missing\)\. Give the output"),
-        (without_numbers, FileFormatError, r"networks\.tsv holds something else.*Put it back"),
+        (without_numbers, FileFormatError, r"networks\.tsv is no table of networks.*Put it back"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
