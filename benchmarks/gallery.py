@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _IMAGES = Path(__file__).parent.parent / "docs" / "images"
-_DPI = 170
+_DPI = 120
 _NAMED = 0.2  # Dice from which a name is worth more than a number
 _N_SUBJECTS = 6  # drawn beside the population
 _OPTIONS: dict[str, Any] = {
@@ -146,12 +146,5 @@ def _parcellate(maps: Path, networks: int, seed: int) -> CohortParcellation:
 
 
 def _save(figure: Figure, name: str) -> None:
-    """As a PNG of 256 colours, which is a third of the size."""
-    from PIL import Image
-
     _IMAGES.mkdir(exist_ok=True)
-    path = _IMAGES / f"{name}.png"
-    figure.savefig(path, dpi=_DPI)
-    with Image.open(path) as drawn:
-        few = drawn.convert("RGB").quantize(256)
-    few.save(path, optimize=True)
+    figure.savefig(_IMAGES / f"{name}.png", dpi=_DPI)
