@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -56,10 +57,10 @@ class NetworkMap:
     probabilities: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        twice = [name for name in self.networks if self.networks.count(name) > 1]
-        if twice:
+        name, n_times = Counter(self.networks).most_common(1)[0] if self.networks else ("", 0)
+        if n_times > 1:
             raise AtlasError(
-                f"{self.name} has {self.networks.count(twice[0])} labels called {twice[0]!r}, "
+                f"{self.name} has {n_times} labels called {name!r}, "
                 "so that they cannot be told apart.",
                 "Give each label a name of its own.",
             )
@@ -99,18 +100,6 @@ class NetworkMap:
             axis=self.axis.restrict(rows),
             labels=self.labels[rows],
             probabilities=None if soft is None else soft[rows],
-        )
-
-    def only_present(self) -> NetworkMap:
-        """A hard map without the networks that have no row."""
-        present = np.unique(self.labels[self.labels > 0])
-        number_of = np.zeros(self.n_networks + 1, dtype=np.int64)
-        number_of[present] = np.arange(1, len(present) + 1)
-        return replace(
-            self,
-            networks=tuple(self.networks[n - 1] for n in present),
-            colours=tuple(self.colours[n - 1] for n in present),
-            labels=number_of[self.labels],
         )
 
 

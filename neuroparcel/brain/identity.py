@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ SMALLEST = {OVERLAP: 0.2, PROFILES: 0.5}
 """The Dice coefficient and the correlation from which a network takes a name; our choice."""
 
 _UNMATCHED = "Unmatched"
+_MOST_NAMED = 5  # networks without a partner, in one line
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +59,10 @@ class Reference:
     profiles: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        twice = next((name for name in self.networks if self.networks.count(name) > 1), None)
-        if twice is not None:
+        name, n_times = Counter(self.networks).most_common(1)[0] if self.networks else ("", 0)
+        if n_times > 1:
             raise ConnectomeError(
-                f"The reference {self.name} has two networks that are called {twice!r}.",
+                f"The reference {self.name} has {n_times} networks that are called {name!r}.",
                 "Give each of its labels a name of its own.",
             )
 
@@ -90,6 +92,8 @@ class Identity:
         How.
     scores : tuple of float or None
         Dice coefficient, or correlation, of each network with its namesake; None if it has none.
+    nearest : tuple of (str, float)
+        What each network is most alike in the reference, whether free or taken, and how much.
     """
 
     networks: tuple[str, ...]
@@ -97,6 +101,7 @@ class Identity:
     reference: str | None = None
     match: str | None = None
     scores: tuple[float | None, ...] = ()
+    nearest: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def numbered(cls, n_networks: int) -> Identity:
@@ -114,6 +119,7 @@ class Identity:
             content["reference"],
             content["match"],
             tuple(content["scores"]),
+            tuple((name, score) for name, score in content["nearest"]),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -124,6 +130,7 @@ class Identity:
             "reference": self.reference,
             "match": self.match,
             "scores": list(self.scores),
+            "nearest": [list(pair) for pair in self.nearest],
         }
 
     def describe(self) -> str | None:
@@ -135,8 +142,16 @@ class Identity:
         text = f"{len(found)} of {len(self.networks)} networks are named after {self.reference}"
         if found:
             text += f" ({what} {min(found):.2f} to {max(found):.2f})"
-        if len(found) < len(self.networks):
-            text += f"; the others have no partner of {SMALLEST[self.match]:.1f} or more"
+        alone = [
+            f"{network} (most like {name}, {score:.2f})"
+            for network, own, (name, score) in zip(
+                self.networks, self.scores, self.nearest, strict=True
+            )
+            if own is None
+        ]
+        if alone:
+            text += f"; no partner of {SMALLEST[self.match]:.1f} or more is left for "
+            text += ", ".join(alone[:_MOST_NAMED]) + (", ..." if len(alone) > _MOST_NAMED else "")
         return text
 
 
@@ -175,11 +190,8 @@ def identify(
         theirs = labels_on(reference, population.axis)
         counts = contingency(ours, theirs, population.n_networks, len(reference.networks))
         scores = dice_of(counts)
-    partner = {
-        int(row): int(column)
-        for row, column in zip(*best_pairs(scores), strict=True)
-        if scores[row, column] >= SMALLEST[match]
-    }
+    rows, columns = best_pairs(scores, SMALLEST[match])
+    partner = dict(zip(rows.tolist(), columns.tolist(), strict=True))
     return _named(reference, match, partner, scores)
 
 
@@ -228,7 +240,10 @@ def _named(
     of_pair = [
         float(scores[row, partner[row]]) if row in partner else None for row in range(len(scores))
     ]
-    return Identity(tuple(names), tuple(colours), reference.name, match, tuple(of_pair))
+    nearest = [(reference.networks[row.argmax()], float(row.max())) for row in scores]
+    return Identity(
+        tuple(names), tuple(colours), reference.name, match, tuple(of_pair), tuple(nearest)
+    )
 
 
 def _spare_names(taken: Sequence[str], n: int) -> list[str]:

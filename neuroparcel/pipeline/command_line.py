@@ -25,7 +25,7 @@ def command_line(record: Mapping[str, Any], output: Path) -> str:
     record : mapping
         The run's ``run.json``.
     output : Path
-        Its folder.
+        Its folder; the command writes into a new one beside it.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def command_line(record: Mapping[str, Any], output: Path) -> str:
     for name, value in {**record["options"], **_store(record)}.items():
         if value != _default(record["command"], name):
             words += _words(name, value)
-    return shlex.join([*words, "--output", str(output)])
+    return shlex.join([*words, "--output", f"{output}-again"])
 
 
 def _default(command: str, name: str) -> Any:

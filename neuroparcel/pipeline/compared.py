@@ -19,7 +19,7 @@ from neuroparcel.brain.comparison import (
 )
 from neuroparcel.brain.matching import profile_correlations
 from neuroparcel.errors import AtlasError, FileFormatError, OptionError
-from neuroparcel.io.atlases import load_atlas
+from neuroparcel.io.atlases import is_atlas_name, load_atlas
 from neuroparcel.io.label_files import is_label_file
 from neuroparcel.io.network_profiles import read_network_profiles
 from neuroparcel.io.writers import StoredParcellations, open_parcellations
@@ -87,6 +87,8 @@ class Source:
 def open_source(name: str) -> Source:
     """Open a folder of results, or an atlas by its name or file.
 
+    What is called as an atlas is that atlas: a folder of the same name is ``./name``.
+
     Raises
     ------
     OutputError
@@ -96,7 +98,8 @@ def open_source(name: str) -> Source:
     AtlasError
         If there is no such atlas, or two of its labels have the same name.
     """
-    return _of_run(Path(name)) if Path(name).is_dir() else _of_atlas(name)
+    is_run = Path(name).is_dir() and not is_atlas_name(name)
+    return _of_run(Path(name)) if is_run else _of_atlas(name)
 
 
 def match_sources(

@@ -12,11 +12,13 @@ from neuroparcel.brain.features import FeatureKind, Features, Signs
 from neuroparcel.brain.links import LINKS
 from neuroparcel.brain.reduction import check_link
 from neuroparcel.errors import OptionError
+from neuroparcel.io.atlases import is_atlas_name
 from neuroparcel.io.scheduling import Scheduler
 from neuroparcel.io.store.blocks import Dtype
 from neuroparcel.models.choices import EMISSIONS, KAPPAS, VON_MISES_FISHER, check_levels
 from neuroparcel.pipeline.families import FAMILIES
 
+_MAYBE_PATHS = {"roi", "targets", "reference"}  # which may also be names of atlases
 _NOT_PART_OF_THE_RESULT = {
     "output",
     "resume",
@@ -84,10 +86,23 @@ class InputOptions:
     def fingerprint(self) -> dict[str, Any]:
         """The options that the result depends on, as plain JSON values."""
         return {
-            name: str(value.resolve()) if isinstance(value, Path) else value
+            name: _wherever_read(name, value)
             for name, value in asdict(self).items()
             if name not in _NOT_PART_OF_THE_RESULT
         }
+
+
+def _wherever_read(name: str, value: Any) -> Any:
+    """An option's value, with paths that mean the same from any folder."""
+    if isinstance(value, Path):
+        return str(value.resolve())
+    if name not in _MAYBE_PATHS or not isinstance(value, str) or is_atlas_name(value):
+        return value
+    file, colon, labels = value.rpartition(":")
+    if not Path(file).is_file():
+        file, colon, labels = value, "", ""
+    is_path = Path(file).is_file() or (name == "reference" and Path(file).is_dir())
+    return f"{Path(file).resolve()}{colon}{labels}" if is_path else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +256,10 @@ class FitOptions(ProfileOptions):
             raise OptionError(f"--steps is {self.steps}.", "Give a positive number.")
         if not 0 < self.variance <= 1:
             raise OptionError(f"--variance is {self.variance}.", "Give a share above 0, up to 1.")
+        if self.match != "overlap" and self.reference is None:
+            raise OptionError(
+                f"--match {self.match} matches nothing without a reference.", "Give --reference."
+            )
         if self.time_budget is not None and not self.time_budget > 0:
             raise OptionError(f"--time-budget is {self.time_budget}.", "Give seconds above 0.")
         _check_run(self)

@@ -9,7 +9,7 @@ import numpy as np
 from neuroparcel.brain.identity import PROFILES, Identity, Reference, identify, labels_on
 from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.errors import AtlasError, OptionError
-from neuroparcel.io.atlases import load_atlas
+from neuroparcel.io.atlases import is_atlas_name, load_atlas
 from neuroparcel.io.network_profiles import read_network_profiles
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.writers import open_parcellations
@@ -26,7 +26,8 @@ def load_reference(spec: str, match: str, recipe: Recipe) -> Reference:
     Parameters
     ----------
     spec : str
-        Name of an atlas, a label file, or the results folder of a fit.
+        Name of an atlas, a label file, or the results folder of a fit (``./name`` where an
+        atlas has that name).
     match : {"overlap", "profiles"}
         How they will be matched.
     recipe : Recipe
@@ -43,7 +44,8 @@ def load_reference(spec: str, match: str, recipe: Recipe) -> Reference:
     OutputError, FileFormatError
         If a folder holds no finished run, or a file of it is damaged.
     """
-    reference = _of_run(Path(spec)) if Path(spec).is_dir() else _of_atlas(spec)
+    is_run = Path(spec).is_dir() and not is_atlas_name(spec)
+    reference = _of_run(Path(spec)) if is_run else _of_atlas(spec)
     if match != PROFILES:
         labels_on(reference, recipe.region.axis)
     elif reference.profiles is None:

@@ -32,6 +32,8 @@ class NetworkRow:
         Mean of 1 - entropy there; NaN where it wins none.
     score : float, optional
         Of its match with the reference; None without a namesake.
+    nearest : tuple of (str, float), optional
+        What it is most like there, and how much.
     targets : tuple of str
         Where it stands out most from the mean network, from the first.
     """
@@ -42,6 +44,7 @@ class NetworkRow:
     share: float
     certainty: float
     score: float | None
+    nearest: tuple[str, float] | None
     targets: tuple[str, ...]
 
 
@@ -66,6 +69,7 @@ def network_rows(run: ReportedRun) -> list[NetworkRow]:
     n_known = max(int(soft.has_data.sum()), 1)
     identity = run.record.get("identity") or {}
     scores = identity.get("scores") or [None] * soft.n_networks
+    nearest = identity.get("nearest") or [None] * soft.n_networks
     targets = top_targets(run.profiles) if run.profiles is not None else [()] * soft.n_networks
     rows = []
     for number, name in enumerate(soft.networks):
@@ -74,9 +78,9 @@ def network_rows(run: ReportedRun) -> list[NetworkRow]:
         n_vertices = int(own.sum())
         colour = "#" + "".join(f"{round(255 * part):02x}" for part in soft.colours[number][:3])
         share = n_vertices / n_known
-        rows.append(
-            NetworkRow(name, colour, n_vertices, share, certainty, scores[number], targets[number])
-        )
+        like = None if nearest[number] is None else (nearest[number][0], nearest[number][1])
+        match = (scores[number], like)
+        rows.append(NetworkRow(name, colour, n_vertices, share, certainty, *match, targets[number]))
     return rows
 
 

@@ -46,11 +46,9 @@ def used_references(run: ReportedRun) -> list[Reference]:
     for key, said in _atlases(run):
         if said not in why.setdefault(key, []):
             why[key].append(said)
-    entries = bibliography()
+    known = bibliography()
     return [
-        Reference(
-            key, "; ".join(said), entries[key].replace("VERSION", version), _doi(entries[key])
-        )
+        Reference(key, "; ".join(said), known[key].replace("VERSION", version), _doi(known[key]))
         for key, said in why.items()
     ]
 
@@ -61,10 +59,6 @@ def bibliography() -> Mapping[str, str]:
     text = resources.files("neuroparcel.report").joinpath("references.bib").read_text("utf-8")
     found = [entry.strip() for entry in re.split(r"\n(?=@)", text)]
     return {entry[entry.index("{") + 1 : entry.index(",")]: entry for entry in found}
-
-
-def _reference(key: str, why: list[str], entry: str, version: str) -> Reference:
-    return Reference(key, "; ".join(why), entry.replace("VERSION", version), _doi(entry))
 
 
 def _doi(entry: str) -> str:

@@ -49,8 +49,8 @@ def test_a_network_without_a_partner_is_called_so_and_has_a_colour_of_its_own(re
     assert found.scores[3] is None
     assert found.colours[3] not in (RED, GREEN, BLUE)
     assert found.describe() == (
-        "3 of 4 networks are named after mine (Dice coefficients 0.95 to 0.95); the others have "
-        "no partner of 0.2 or more"
+        "3 of 4 networks are named after mine (Dice coefficients 0.95 to 0.95); no partner of 0.2 "
+        "or more is left for Unmatched1 (most like red, 0.15)"
     )
 
 
@@ -69,6 +69,19 @@ def test_a_partner_that_overlaps_too_little_gives_no_name(reference):
     # "a" has 5 vertices, of which a network of 20 has two: 2 * 2 / 25.
     assert found.networks.count("b") == 1
     assert "a" not in found.networks
+
+
+def test_profiles_that_only_share_what_all_share_give_no_name(reference):
+    rng = np.random.default_rng(3)
+    shared = 5 * rng.uniform(size=40)
+    earlier = replace(
+        reference,
+        profiles=shared + rng.normal(size=(3, 40)),
+        targets=tuple(map(str, range(40))),
+    )
+    others = shared + rng.normal(size=(3, 40))
+    found = identify(soft(THIRDS), earlier, PROFILES, others)
+    assert found.networks == ("Unmatched1", "Unmatched2", "Unmatched3")
 
 
 def test_vertices_without_data_do_not_count(reference):
@@ -106,7 +119,7 @@ def test_a_reference_without_labels_in_the_region_is_refused(reference):
 
 
 def test_a_reference_with_one_name_twice_is_refused(reference):
-    with pytest.raises(ConnectomeError, match="mine has two networks that are called 'red'"):
+    with pytest.raises(ConnectomeError, match="mine has 2 networks that are called 'red'"):
         replace(reference, networks=("red", "red", "blue"))
 
 

@@ -177,7 +177,7 @@ def test_overwriting_removes_a_dead_run_s_maps(fitted, options, tmp_path, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(outputs, "write_networks", kill)
+        patch.setattr(outputs, "write_network_profiles", kill)
         with pytest.raises(KeyboardInterrupt):
             fit(killed)
     dead = list(killed.output.glob("sub-*"))

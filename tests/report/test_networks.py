@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from types import SimpleNamespace
 
-from neuroparcel.report.networks import top_targets
+import numpy as np
+import pytest
+
+from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.parcellation import SoftParcellation
+from neuroparcel.report.networks import network_rows, top_targets
 from neuroparcel.report.run import NetworkProfiles
 
 
@@ -20,3 +25,20 @@ def test_only_a_few_targets_are_named():
     values[:, 1] = 0
     (first, _) = top_targets(NetworkProfiles(tuple(map(str, range(20))), values))
     assert first == ("19", "18", "17", "16", "15")
+
+
+def test_vertices_without_data_count_in_no_share():
+    axis = BrainAxis.from_vertices("fsLR", {"CORTEX_LEFT": np.arange(5)}, {"CORTEX_LEFT": 5})
+    rows = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0.5, 0.5]], dtype=np.float32)
+    data = np.array([True, True, False, True, True])
+    identity = {"scores": [0.7, None], "nearest": [["A", 0.7], ["C", 0.4]]}
+    run = SimpleNamespace(
+        population=SoftParcellation(axis, ("A", "Unmatched1"), rows, data),
+        record={"identity": identity},
+        profiles=None,
+    )
+    first, second = network_rows(run)
+    assert (first.n_vertices, second.n_vertices) == (3, 1)
+    assert (first.share, second.share) == (0.75, 0.25)
+    assert first.certainty == pytest.approx(2 / 3)
+    assert (first.score, second.score, second.nearest) == (0.7, None, ("C", 0.4))

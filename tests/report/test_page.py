@@ -118,6 +118,7 @@ def test_it_tells_the_verdict_the_numbers_and_the_warnings(shown):
     assert "2 networks of broca-left in 2 subjects" in words
     assert "Verdict: look closer held-out vertices: -5.00 nats 1 warning" in words
     assert "Sessions 3 1 missing" in words
+    assert "Missing sessions: 1. Subjects with" in words
     assert "this model −5.00 k-means of the pooled cohort −8.00" in words  # noqa: RUF001
     assert "single-session maps, same subject 0.50 0.25 n/a" in words
     assert f"{SUBJECTS[0]} 1, 2 0 0.19 1.00" in words  # 1 - entropy of (3/4, 1/4) in bits
