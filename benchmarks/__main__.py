@@ -10,7 +10,7 @@ from benchmarks.record import Recorder
 from neuroparcel.errors import OptionError
 
 OF_REAL_DATA = ("demo", "cortex", "gallery")
-NAMES = ("exact", "loading", "simulated", "cost", *OF_REAL_DATA)
+NAMES = ("exact", "loading", "simulated", "cost", "figures", *OF_REAL_DATA)
 
 
 def main() -> None:

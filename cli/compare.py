@@ -8,6 +8,7 @@ import click
 
 from . import options
 from .options import INPUT, MODEL, OTHER, OUTPUT, SectionedCommand, option, path_option
+from .plot import Names
 
 
 @click.command(cls=SectionedCommand)
@@ -47,7 +48,23 @@ from .options import INPUT, MODEL, OTHER, OUTPUT, SectionedCommand, option, path
     "--figures/--no-figures",
     section=OUTPUT,
     default=True,
-    help="Draw the two maps and their difference as a PNG file.",
+    help="Draw the two maps and their difference.",
+)
+@option(
+    "--format",
+    "formats",
+    section=OUTPUT,
+    type=Names(),
+    default="png",
+    metavar="FORMATS",
+    help="Of the figure: png, svg, pdf, or several, separated by commas. Text stays text.",
+)
+@option(
+    "--dpi",
+    section=OUTPUT,
+    type=int,
+    default=300,
+    help="Dots an inch of the figure, at a width of 180 mm.",
 )
 @option(
     "--overwrite",
@@ -77,7 +94,7 @@ def compare(**given: Any) -> None:
       subjects.tsv              the agreement of each subject that both fits have
       *_boldmap.dscalar.nii     the difference at each vertex, from 0 to 1
       *_dseg.dlabel.nii         both maps in matched colours, and where they differ
-      figures/difference.png    the same as a picture
+      figures/difference.*      the same as a picture
       comparison.json           all numbers, options, versions and sources
 
     \b
@@ -85,6 +102,7 @@ def compare(**given: Any) -> None:
       neuroparcel compare results/ yeo17
       neuroparcel compare results-seed0/ results-seed1/ --output seeds/
       neuroparcel compare results/ atlas.dlabel.nii --spins 1000 --output against-atlas/
+      neuroparcel compare yeo7 yeo17 --output atlases/ --format svg,pdf
     """
     from neuroparcel.pipeline import CompareOptions
     from neuroparcel.pipeline import compare as run

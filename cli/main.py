@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from types import FrameType
@@ -10,7 +12,7 @@ from typing import IO, Any
 import click
 
 from neuroparcel import __version__
-from neuroparcel.errors import NeuroparcelError
+from neuroparcel.errors import NeuroparcelError, OutputError
 
 from .atlas import atlas
 from .compare import compare
@@ -26,6 +28,17 @@ from .simulate import simulate
 
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
+_OF_THE_MACHINE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENAMETOOLONG,
+}
+"""Refusals of a disk, which no code can prevent; a file that is missing may well be a bug."""
 
 
 class KnownError(click.ClickException):
@@ -53,9 +66,23 @@ class ErrorBoundary(click.Group):
             return super().invoke(ctx)
         except NeuroparcelError as error:
             raise KnownError(error) from error
+        except OSError as error:
+            if error.errno not in _OF_THE_MACHINE:
+                raise
+            raise KnownError(_refused(error)) from error
         except KeyboardInterrupt:
             click.echo("\nInterrupted. No half-written file was left behind.", err=True)
             ctx.exit(_INTERRUPTED)
+
+
+def _refused(error: OSError) -> OutputError:
+    """What the machine has refused, in one line; a full disk does not say for which file."""
+    reason = error.strerror or os.strerror(error.errno or 0)
+    where = f"{os.fsdecode(error.filename)} cannot" if error.filename else "A file cannot"
+    return OutputError(
+        f"{where} be read or written ({reason}).",
+        "See whether you may use this place and whether its disk has room, or give another.",
+    )
 
 
 @click.group(cls=ErrorBoundary, context_settings={"help_option_names": ["-h", "--help"]})

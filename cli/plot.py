@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from . import options
 from .options import OUTPUT, SectionedCommand, option
 
 
@@ -56,12 +57,14 @@ class Names(click.ParamType):
     default=300,
     help="Dots an inch, at a width of 180 mm.",
 )
+@options.quiet
 def plot(
     results: Path,
     only: tuple[str, ...] | None,
     subjects: tuple[str, ...] | None,
     formats: tuple[str, ...],
     dpi: int,
+    quiet: bool,
 ) -> None:
     """Draw the figures of a results folder again, for print.
 
@@ -78,6 +81,8 @@ def plot(
     """
     from neuroparcel.pipeline import plot as run
 
-    found = run(results, only=only or (), formats=formats, dpi=dpi, subjects=subjects or ())
+    found = run(
+        results, only=only or (), formats=formats, dpi=dpi, subjects=subjects or (), quiet=quiet
+    )
     for path in found:
         click.echo(path)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neuroparcel.atomic import atomic_path
-from neuroparcel.errors import FileFormatError
+from neuroparcel.errors import FileFormatError, NeuroparcelError
 
-__all__ = ["atomic_path", "read_arrays", "write_arrays", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "parsing",
+    "read_arrays",
+    "read_json",
+    "write_arrays",
+    "write_json",
+    "write_text",
+]
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
@@ -26,6 +35,66 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     """Write JSON, indented, whole or not at all; paths become strings, numpy scalars numbers."""
     return write_text(path, json.dumps(content, indent=2, default=_plain) + "\n")
+
+
+@contextmanager
+def parsing(
+    path: str | os.PathLike[str], tip: str, kind: type[NeuroparcelError] = FileFormatError
+) -> Iterator[None]:
+    """Say of a file whose content is used in this block that it is damaged, if it is.
+
+    For files that neuroparcel wrote: whatever is missing or of another type in them is damage.
+    Keep the block to what reads the content.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, for the message.
+    tip : str
+        How to mend it.
+    kind : type
+        The error that is raised; those of this kind pass as they are.
+    """
+    try:
+        yield
+    except FileFormatError as error:  # such as of the arrays beside it: it names its file
+        raise kind(error.message, error.tip or tip) from error
+    except kind:
+        raise
+    except NeuroparcelError as error:
+        raise kind(f"{path} is damaged: {error.message}", tip) from error
+    except OSError as error:
+        raise kind(f"{path} cannot be read ({error.strerror or error}).", tip) from error
+    except KeyError as error:
+        raise kind(f"{path} is damaged (no {error}).", tip) from error
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise kind(f"{path} is damaged ({reason}).", tip) from error
+
+
+def read_json(
+    path: str | os.PathLike[str], tip: str = "", kind: type[NeuroparcelError] = FileFormatError
+) -> dict[str, Any]:
+    """Read a JSON object that :func:`write_json` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+    tip : str
+        How to mend a file that cannot be read.
+    kind : type
+        The error that is raised then.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, no JSON, or holds something else than an object.
+    """
+    with parsing(path, tip, kind):
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise kind(f"{path} is damaged (it is no JSON object).", tip)
+    return content
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> Path:

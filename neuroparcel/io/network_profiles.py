@@ -52,6 +52,8 @@ def read_network_profiles(folder: Path) -> tuple[tuple[str, ...], FloatArray]:
     tip = f"Put it back, or run neuroparcel fit or infer into {folder} again with --overwrite."
     try:
         _, rows = read_tsv(path)
+        if not rows:
+            raise ValueError("it has no rows")
         profiles = np.array([row[1:] for row in rows], dtype=np.float64).T
     except FileFormatError as error:
         raise FileFormatError(error.message, tip) from error

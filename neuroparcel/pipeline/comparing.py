@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.comparison import (
     Agreement,
     NetworkAgreement,
@@ -18,15 +17,16 @@ from neuroparcel.brain.comparison import (
     network_agreement,
 )
 from neuroparcel.errors import OptionError
-from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.parcellation.spins import SpinTest, load_spheres, spin_test
 from neuroparcel.pipeline.compared import Source, match_sources, open_source
 from neuroparcel.pipeline.comparison_files import Comparison, check_output, write_comparison
+from neuroparcel.pipeline.figure_files import Printing
+from neuroparcel.pipeline.figures import is_drawable
 from neuroparcel.pipeline.progress import progress_bar, say
 
 MATCHES = ("overlap", "profiles", "names")
 
-_NOT_PART_OF_THE_RESULT = {"output", "figures", "overwrite", "quiet"}
+_NOT_PART_OF_THE_RESULT = {"output", "figures", "formats", "dpi", "overwrite", "quiet"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,10 @@ class CompareOptions:
         Rotations of a spin test; 0 for none.
     seed : int
         Of the rotations.
+    formats : tuple of {"png", "svg", "pdf"}
+        A file of the figure for each.
+    dpi : int
+        Dots an inch of the figure, which is 180 mm wide.
     figures, overwrite, quiet : bool
         As in ``neuroparcel compare --help``.
     """
@@ -60,6 +64,8 @@ class CompareOptions:
     spins: int = 0
     seed: int = 0
     figures: bool = True
+    formats: tuple[str, ...] = ("png",)
+    dpi: int = 300
     overwrite: bool = False
     quiet: bool = False
 
@@ -68,6 +74,7 @@ class CompareOptions:
             raise OptionError(f"--match is '{self.match}'.", f"Choose one of {', '.join(MATCHES)}.")
         if self.spins < 0:
             raise OptionError(f"--spins is {self.spins}.", "Give a number of rotations, or 0.")
+        Printing(self.formats, self.dpi)  # checks them
 
     def record(self) -> dict[str, Any]:
         """The options that the result depends on, as plain JSON values."""
@@ -117,11 +124,11 @@ def compare(options: CompareOptions) -> Comparison:
     )
     if options.output is None:
         return found
-    drawable = _is_drawable(maps[0].axis)
+    drawable = is_drawable(maps[0].axis)
     if options.figures and not drawable:
         say("No figure: only maps of the fs_LR 32k cortex are drawn.", quiet=options.quiet)
-    figures = options.figures and drawable
-    files = write_comparison(options.output, found, options.record(), figures=figures)
+    printing = Printing(options.formats, options.dpi) if options.figures and drawable else None
+    files = write_comparison(options.output, found, options.record(), printing=printing)
     return replace(found, files=tuple(files))
 
 
@@ -170,10 +177,3 @@ def _is_elsewhere(row: NetworkAgreement, elsewhere: tuple[Set[str], Set[str]]) -
     if row.first is None:
         return row.n_second == 0 and row.second in elsewhere[1]
     return row.second is None and row.n_first == 0 and row.first in elsewhere[0]
-
-
-def _is_drawable(axis: BrainAxis) -> bool:
-    """Whether all rows are vertices of the fs_LR 32k cortex, whose surfaces are at hand."""
-    return bool(axis.is_surface.all()) and (
-        axis.mesh_size.items() <= load_cortex_axis().mesh_size.items()
-    )

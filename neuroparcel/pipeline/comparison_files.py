@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from neuroparcel.atomic import atomic_path
 from neuroparcel.brain.atlas import Label
 from neuroparcel.brain.comparison import (
     Agreement,
@@ -28,14 +26,16 @@ from neuroparcel.io.writers.difference_maps import DifferenceMaps, write_differe
 from neuroparcel.io.writers.tables import write_tsv
 from neuroparcel.parcellation.spins import SpinTest
 from neuroparcel.pipeline.compared import Source
+from neuroparcel.pipeline.figure_files import Printing, save_figure
+from neuroparcel.pipeline.output_place import check_writable, listed_files, remove_files
+from neuroparcel.pipeline.results import FIGURES
 from neuroparcel.types import FloatArray
 from neuroparcel.versions import versions
 
 RECORD_FILE = "comparison.json"
 NETWORKS_FILE, SUBJECTS_FILE = "comparison.tsv", "subjects.tsv"
-FIGURE_FILE = "figures/difference.png"
+FIGURE = "difference"
 
-_DPI = 200
 _MISSING = "n/a"  # BIDS's word for a missing value in a table
 _ALONE = "(unmatched)"
 _MOST_NAMED = 5  # subjects, of those that are least alike
@@ -115,10 +115,12 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
     Raises
     ------
     OutputError
-        If the path is a file, or holds another comparison, or files of something else.
+        If the path is a file, or holds another comparison, or files of something else, or
+        cannot be written to.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, not a folder.", "Give another --output.")
+    check_writable(folder)
     if overwrite or not folder.exists() or not any(folder.iterdir()):
         return
     if (folder / RECORD_FILE).is_file():
@@ -132,7 +134,7 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
 
 
 def write_comparison(
-    folder: Path, found: Comparison, options: Mapping[str, Any], *, figures: bool
+    folder: Path, found: Comparison, options: Mapping[str, Any], *, printing: Printing | None
 ) -> list[Path]:
     """Write tables, maps and figure, and last ``comparison.json``, which lists them."""
     _clear(folder)
@@ -142,8 +144,8 @@ def write_comparison(
         files.append(write_tsv(folder / SUBJECTS_FILE, ("subject", *_MEASURES), rows))
     sources = [str(one.about.get("path") or one.name) for one in (found.first, found.second)]
     files += write_difference(folder, _difference_maps(found), sources)
-    if figures:
-        files.append(_draw(folder, found))
+    if printing is not None:
+        files += _draw(folder, found, printing)
     names = [file.relative_to(folder).as_posix() for file in files]
     record = write_json(folder / RECORD_FILE, {**_record(found, options), "files": names})
     return [*files, record]
@@ -154,16 +156,12 @@ def _clear(folder: Path) -> None:
     record = folder / RECORD_FILE
     if not record.is_file():
         return
-    try:
-        names = json.loads(record.read_text(encoding="utf-8")).get("files", [])
-    except (ValueError, AttributeError):  # damaged: what it listed is replaced or stays
-        names = []
+    names = listed_files(record)
     record.unlink()
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
+    remove_files(folder, names)
 
 
-def _draw(folder: Path, found: Comparison) -> Path:
+def _draw(folder: Path, found: Comparison, printing: Printing) -> list[Path]:
     from neuroparcel.plotting.difference import draw_difference
 
     figure = draw_difference(
@@ -173,9 +171,7 @@ def _draw(folder: Path, found: Comparison) -> Path:
         agreement=found.agreement,
         region=found.first.region,
     )
-    with atomic_path(folder / FIGURE_FILE) as aside:
-        figure.savefig(aside, dpi=_DPI)
-    return folder / FIGURE_FILE
+    return save_figure(figure, folder / FIGURES, FIGURE, printing)
 
 
 def _difference_maps(found: Comparison) -> DifferenceMaps:

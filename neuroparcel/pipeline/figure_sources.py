@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neuroparcel.brain.atlas import Targets
-from neuroparcel.errors import FileFormatError
-from neuroparcel.io.files import read_arrays
+from neuroparcel.io.files import parsing, read_arrays
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.io.network_profiles import NETWORKS_FILE, read_network_profiles
 from neuroparcel.io.recipe_arrays import recipe_from
+from neuroparcel.pipeline.model_file import (
+    ANATOMY_FILE,
+    CONFIG_FILE,
+    MODEL_TIP,
+    find_model,
+    read_config,
+)
 from neuroparcel.types import FloatArray
-
-_MODEL, _ANATOMY = "model.json", "anatomy.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +68,12 @@ def read_networks(results: Path, options: Mapping[str, Any]) -> RunNetworks | No
 
 
 def _read_targets(results: Path, options: Mapping[str, Any]) -> Targets | None:
-    folders = [results / "model"]
-    if options.get("model"):
-        folders += [Path(options["model"]), Path(options["model"]) / "model"]
-    folder = next((folder for folder in folders if (folder / _MODEL).is_file()), None)
+    folder = find_model(results, options)
     if folder is None:
         return None
-    try:
-        config = json.loads((folder / _MODEL).read_text(encoding="utf-8"))["recipe"]
-    except (ValueError, KeyError) as error:
-        raise FileFormatError(f"{folder / _MODEL} is damaged.", "Run again.") from error
-    return recipe_from(config, read_arrays(folder / _ANATOMY)).targets
+    config = read_config(folder)
+    with parsing(folder / CONFIG_FILE, MODEL_TIP):
+        return recipe_from(config["recipe"], read_arrays(folder / ANATOMY_FILE)).targets
 
 
 def _why_nowhere(targets: Targets | None) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
-
-import numpy as np
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
@@ -23,10 +20,11 @@ from neuroparcel.io.writers.similarity import read_similarity
 from neuroparcel.parcellation.reliability import ReliabilityTable
 from neuroparcel.pipeline.figure_files import Printing, pick, save_figure
 from neuroparcel.pipeline.figure_sources import RunNetworks, read_networks
+from neuroparcel.pipeline.model_file import CONFIG_FILE, family_name
 from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.reliability_file import read_reliability
 from neuroparcel.pipeline.results import FIGURES, TRAINING_FILE, read_history
-from neuroparcel.pipeline.run_folder import RUN_FILE, read_finished_run, read_run
+from neuroparcel.pipeline.run_folder import RUN_FILE, read_finished_run, read_run, run_region
 from neuroparcel.types import FloatArray
 
 if TYPE_CHECKING:
@@ -79,12 +77,7 @@ def plot(
     run = read_finished_run(results)
     parcellation = open_parcellations(results)
     whom = pick(subjects, parcellation.subjects, "--subjects", "subject")
-    region = Region(
-        run["region"]["name"],
-        parcellation.axis,
-        tuple(run["region"]["labels"]),
-        np.asarray(run["region"]["label_of_vertex"]),
-    )
+    region = run_region(results, run, parcellation.axis)
     shown = _Shown(
         parcellation,
         region,
@@ -92,7 +85,7 @@ def plot(
         read_similarity(results),
         read_reliability(results, run),
         read_networks(results, run.get("options", {})),
-        whom,
+        whom if subjects else (),
     )
     jobs = {**shown.jobs(), **_model_jobs(results, parcellation)}
     reasons = (undrawn(parcellation.axis), shown.why_no_connections())
@@ -124,8 +117,8 @@ def draw_run(
         Of the run. The networks' profiles are read from it, if they are there.
     parcellation : Parcellations
         On the fs_LR 32k cortex: population, every subject and an overview, and the labels'
-        uncertainty where one camera does not see the region. Of nodes: a heat
-        map of the population. Other maps are not drawn; :func:`undrawn` says so.
+        uncertainty. Of nodes: a heat map of the population. Other maps are not drawn;
+        :func:`undrawn` says so.
     region : Region, optional
         Areas whose borders are drawn.
     history : TrainingHistory, optional
@@ -144,14 +137,13 @@ def draw_run(
     """
     run = read_run(folder) if (folder / RUN_FILE).is_file() else {}
     networks = read_networks(folder, run.get("options", {}))
-    everybody = parcellation.subjects
-    shown = _Shown(parcellation, region, history, similarity, reliability, networks, everybody)
+    shown = _Shown(parcellation, region, history, similarity, reliability, networks)
     return _draw(shown.jobs(), folder, Printing(dpi=_DPI), advance)
 
 
 def undrawn(axis: BrainAxis) -> str | None:
     """Why there is no figure of maps on an axis, in one line; None if there is one."""
-    if axis.is_nodes or _is_drawable(axis):
+    if axis.is_nodes or is_drawable(axis):
         return None
     sizes = sorted(set(axis.mesh_size.values()))
     places = [f"a mesh of {size:,} vertices" for size in sizes]
@@ -163,8 +155,8 @@ def undrawn(axis: BrainAxis) -> str | None:
     )
 
 
-def _is_drawable(axis: BrainAxis) -> bool:
-    """Whether all rows are vertices of the fs_LR 32k cortex."""
+def is_drawable(axis: BrainAxis) -> bool:
+    """Whether all rows are vertices of the fs_LR 32k cortex, whose surfaces are at hand."""
     meshes = load_cortex_axis().mesh_size
     return bool(axis.is_surface.all()) and axis.mesh_size.items() <= meshes.items()
 
@@ -179,7 +171,7 @@ class _Shown:
     similarity: FloatArray | None
     reliability: ReliabilityTable | None
     networks: RunNetworks | None
-    subjects: tuple[str, ...]
+    asked_for: tuple[str, ...] = ()  # subjects; nobody for all
 
     def jobs(self) -> Jobs:
         """The figures by name; each is drawn when it is called."""
@@ -204,8 +196,8 @@ class _Shown:
             if self.similarity is None:
                 return {}
             return _node_jobs(self.parcellation, self.similarity)
-        drawable = _is_drawable(self.parcellation.axis)
-        return _surface_jobs(self.parcellation, self.region, self.subjects) if drawable else {}
+        drawable = is_drawable(self.parcellation.axis)
+        return _surface_jobs(self.parcellation, self.region, self.asked_for) if drawable else {}
 
     def _network_jobs(self) -> Jobs:
         from neuroparcel.plotting.connections import draw_connections
@@ -229,17 +221,15 @@ class _Shown:
                 found.targets,
                 names,
                 colours,
-                region=axis if _is_drawable(axis) else None,
+                region=axis if is_drawable(axis) else None,
             )
         return jobs
 
 
 def _model_jobs(results: Path, parcellation: Parcellations) -> Jobs:
     """The model and its family, where one was trained here."""
-    config = results / "model" / "model.json"
-    if not config.is_file():
-        return {}
-    if json.loads(config.read_text(encoding="utf-8"))["family"]["name"] != "adavi":
+    folder = results / "model"
+    if not (folder / CONFIG_FILE).is_file() or family_name(folder) != "adavi":
         return {}
     sizes = {
         "subject": len(parcellation.subjects),
@@ -291,7 +281,10 @@ def _node_jobs(parcellation: Parcellations, similarity: FloatArray) -> Jobs:
 def _surface_jobs(
     parcellation: Parcellations, region: Region | None, subjects: tuple[str, ...]
 ) -> Jobs:
-    """Close-ups, or both sides of the hemispheres where a region lies on both."""
+    """Close-ups, or both sides of the hemispheres where a region lies on both.
+
+    Of all subjects an overview shows the first few, of those that are asked for every one.
+    """
     from neuroparcel.plotting.panel import draw_cohort_panel, draw_panel
     from neuroparcel.plotting.surface import draw_cohort, draw_parcellation
     from neuroparcel.plotting.uncertainty import draw_uncertainty
@@ -305,10 +298,11 @@ def _surface_jobs(
         "population": partial(draw_one, parcellation.of_population(), "Population", region=region),
         "overview": partial(draw_all, parcellation, region=region, subjects=subjects),
     }
-    if not close:
-        title = "Uncertainty of the population"
-        jobs["uncertainty"] = partial(draw_uncertainty, parcellation.of_population(), title)
-    for subject in subjects:
+    title = "Uncertainty of the population"
+    jobs["uncertainty"] = partial(
+        draw_uncertainty, parcellation.of_population(), title, region=region
+    )
+    for subject in subjects or parcellation.subjects:
         jobs[f"sub-{entity(subject)}"] = partial(
             _draw_subject, draw_one, parcellation, subject, region
         )

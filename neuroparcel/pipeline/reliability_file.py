@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from neuroparcel.io.files import write_text
+from neuroparcel.io.files import parsing, write_text
+from neuroparcel.io.writers.tables import read_tsv
 from neuroparcel.parcellation.reliability import Reliability, ReliabilityTable
+from neuroparcel.pipeline.run_folder import RUN_FILE
 
 RELIABILITY_FILE = "desc-labels_reliability.tsv"
 _KINDS = ("network", "top")
+_COLUMNS = ("kind", "low", "high", "n", "predicted", "found", "expected")
 _MISSING = "n/a"  # BIDS's word for a missing value in a table
+_TIP = "Put it back, or run neuroparcel fit again with --overwrite."
 
 
 def write_reliability(folder: Path, table: ReliabilityTable) -> Path:
     """The table as a TSV: one row a bin, once for all networks and once for the top ones."""
-    lines = ["kind\tlow\thigh\tn\tpredicted\tfound\texpected"]
+    lines = ["\t".join(_COLUMNS)]
     for kind, rows in zip(_KINDS, (table.network, table.top), strict=True):
         columns = (rows.count, rows.predicted, rows.found, rows.expected)
         for low, high, count, *means in zip(rows.edges, rows.edges[1:], *columns, strict=False):
@@ -35,18 +39,28 @@ def read_reliability(folder: Path, run: Mapping[str, Any]) -> ReliabilityTable |
     folder : Path
     run : mapping
         The record of the run, whose ``labels`` hold what is not in the table.
+
+    Raises
+    ------
+    FileFormatError
+        If the table is missing or damaged, or what the record says of it.
     """
-    summary = run.get("labels", {}).get("reliability")
-    if summary is None:
-        return None
-    text = (folder / RELIABILITY_FILE).read_text(encoding="utf-8").replace(_MISSING, "nan")
-    rows = [line.split("\t") for line in text.splitlines()[1:]]
-    network, top = (_read([row for row in rows if row[0] == kind]) for kind in _KINDS)
-    return ReliabilityTable(
-        network, top, summary["brier"], summary["n_subjects"], summary["n_pairs"]
-    )
+    with parsing(folder / RUN_FILE, _TIP):
+        summary = (run.get("labels") or {}).get("reliability")
+        if summary is None:
+            return None
+        totals = summary["brier"], summary["n_subjects"], summary["n_pairs"]
+    with parsing(folder / RELIABILITY_FILE, _TIP):
+        header, rows = read_tsv(folder / RELIABILITY_FILE)
+        if tuple(header) != _COLUMNS:
+            raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
+        network, top = (_read([row for row in rows if row[0] == kind]) for kind in _KINDS)
+    return ReliabilityTable(network, top, *totals)
 
 
 def _read(rows: list[list[str]]) -> Reliability:
     count = np.array([int(row[3]) for row in rows])
-    return Reliability(count, *np.array([row[4:] for row in rows], float).T)
+    if not count.any():
+        raise ValueError("a kind of labels has no rows, or only empty ones")
+    means = [[np.nan if cell == _MISSING else float(cell) for cell in row[4:]] for row in rows]
+    return Reliability(count, *np.array(means).T)

@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neuroparcel.atomic import atomic_path
-from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import OutputError
+from neuroparcel.io.files import parsing
 from neuroparcel.io.network_profiles import NETWORKS_FILE, read_network_profiles
 from neuroparcel.io.writers import open_parcellations
 from neuroparcel.io.writers.similarity import SIMILARITY_FILE, read_similarity
 from neuroparcel.pipeline.command_line import command_line
 from neuroparcel.pipeline.figures import undrawn
+from neuroparcel.pipeline.model_file import CONFIG_FILE, MODEL_TIP, find_model, read_config
+from neuroparcel.pipeline.output_place import check_writable
 from neuroparcel.pipeline.progress import progress_bar
 from neuroparcel.pipeline.reliability_file import RELIABILITY_FILE, read_reliability
 from neuroparcel.pipeline.results import FIGURES, TRAINING_FILE, read_history
-from neuroparcel.pipeline.run_folder import REPORT_FILE, RUN_FILE, read_finished_run
+from neuroparcel.pipeline.run_folder import REPORT_FILE, RUN_FILE, read_finished_run, run_region
 from neuroparcel.report.page import render
 from neuroparcel.report.run import NetworkProfiles, ReportedRun
 
 LARGEST = 15_000_000
 """Bytes of a report: what still passes as an attachment."""
 
-_MODEL = "model.json"
 _NEEDED = ("_probseg.", "_desc-data_mask.")  # what a map is read from
+_REDUCTION = {"n_targets", "n_components", "residual_variance"}
 _TABLES = (NETWORKS_FILE, TRAINING_FILE, SIMILARITY_FILE, RELIABILITY_FILE)
-_RECORDED = (
-    "options",
-    "versions",
-    "inputs",
-    "warnings",
-    "verdict",
-    "heldout_nats_per_vertex",
-    "agreement",
-    "region",
-    "recipe",
-)
+_RECORDED: dict[str, set[str]] = {  # and what the page needs of it
+    "options": set(),
+    "versions": {"neuroparcel"},
+    "inputs": set(),
+    "warnings": set(),
+    "verdict": {"good", "messages"},
+    "heldout_nats_per_vertex": {"model", "kmeans"},
+    "agreement": set(),
+    "region": set(),
+    "recipe": {"cleaning"},
+}
 
 
 def report(
@@ -95,27 +93,31 @@ def _check_output(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} is a folder, not a file.", "Give --output FILE.html.")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists.", "Give --overwrite, or another --output.")
-    folder = path.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"{path} cannot be written: {folder} is no folder that you may write to.",
-            "Give another --output.",
-        )
+    check_writable(path)
 
 
 def _read_record(results: Path) -> dict[str, Any]:
     """The record of a run that is complete, with all that the report reads of it."""
     record = read_finished_run(results)
-    lacking = [name for name in _RECORDED if name not in record]
+    lacking = [name for name in ("command", "files", *_RECORDED) if name not in record]
     if lacking:
         raise OutputError(
             f"{results / RUN_FILE} says nothing of {', '.join(lacking)}; it is no run of fit or "
             "infer, or of another version.",
             "Give the --output folder of neuroparcel fit or infer.",
         )
-    written = [name for name in record.get("files", []) if _is_needed(name)]
+    wrong = [name for name, needed in _RECORDED.items() if needed.difference(record[name])]
+    if record["command"] not in ("fit", "infer"):
+        wrong.append("command")
+    if not all(isinstance(about, dict) for about in record["inputs"].values()):
+        wrong.append("inputs")
+    if _REDUCTION.difference(record.get("reduction") or _REDUCTION):
+        wrong.append("reduction")
+    if wrong:
+        raise OutputError(
+            f"{results / RUN_FILE} is damaged ({', '.join(wrong)}).", "Run again with --overwrite."
+        )
+    written = [str(name) for name in record["files"] if _is_needed(str(name))]
     missing = [name for name in written if not (results / name).is_file()]
     if missing:
         more = f", and {len(missing) - 1} others are" if len(missing) > 1 else ""
@@ -136,12 +138,6 @@ def _read_run(
     results: Path, record: Mapping[str, Any], advance: Callable[[int, int, str], None]
 ) -> ReportedRun:
     stored = open_parcellations(results)
-    region = Region(
-        record["region"]["name"],
-        stored.axis,
-        tuple(record["region"]["labels"]),
-        np.asarray(record["region"]["label_of_vertex"]),
-    )
     return ReportedRun(
         name=results.resolve().name,
         record=record,
@@ -149,7 +145,7 @@ def _read_run(
         command=command_line(record, results.resolve()),
         parcellations=stored,
         present=stored.present,
-        region=region,
+        region=run_region(results, record, stored.axis),
         figures={path.stem: path for path in sorted((results / FIGURES).glob("*.png"))},
         undrawn=_why_no_maps(stored.axis),
         profiles=_read_profiles(results),
@@ -176,16 +172,16 @@ def _read_profiles(results: Path) -> NetworkProfiles | None:
 def _settings(record: Mapping[str, Any], results: Path) -> dict[str, Any]:
     """The options, completed by what the model's folder tells, if it is still there."""
     settings = dict(record["options"])
-    folder = Path(settings.get("model") or results)
-    file = next((p for p in (folder / _MODEL, folder / "model" / _MODEL) if p.is_file()), None)
-    if file is None:
+    folder = find_model(results, settings)
+    if folder is None:
         return settings
-    saved = json.loads(file.read_text(encoding="utf-8"))
-    return {
-        **settings,
-        "family": saved["family"]["name"],
-        "link": saved["link"],
-        "emission": saved["model"]["emission"],
-        "levels": ",".join(saved["model"]["levels"]),
-        "label_prior": "vertex" if saved.get("labels") else "global",
-    }
+    saved = read_config(folder)
+    with parsing(folder / CONFIG_FILE, MODEL_TIP):
+        return {
+            **settings,
+            "family": saved["family"]["name"],
+            "link": saved["link"],
+            "emission": saved["model"]["emission"],
+            "levels": ",".join(saved["model"]["levels"]),
+            "label_prior": "vertex" if saved.get("labels") else "global",
+        }

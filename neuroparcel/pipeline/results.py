@@ -13,14 +13,16 @@ from neuroparcel.brain.identity import Identity
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.inference.refinement import Refinement
 from neuroparcel.inference.stages import TrainingHistory
-from neuroparcel.io.files import write_text
+from neuroparcel.io.files import parsing, write_text
 from neuroparcel.io.writers import read_parcellations
+from neuroparcel.io.writers.tables import read_tsv
 from neuroparcel.parcellation.verdict import Verdict
 
 TRAINING_FILE = "training.tsv"
 FIGURES = "figures"
 _RIVALS = {"kmeans_": "spherical k-means", "reduced_kmeans_": "k-means of reduced profiles"}
 _MOST_NAMED = 5  # subjects with something to tell, in one line
+_COLUMNS = ("step", "stage", "objective", "loss", "validation_loss")
 _MISSING = "n/a"  # BIDS's word for a missing value in a table
 
 
@@ -142,23 +144,32 @@ def write_history(folder: Path, history: TrainingHistory) -> Path:
         f"{step}\t{stage}\t{objective}\t{loss:.6g}\t{_or_missing(checks.get(step))}"
         for step, stage, objective, loss in rows
     ]
-    header = "step\tstage\tobjective\tloss\tvalidation_loss"
-    return write_text(folder / TRAINING_FILE, "\n".join([header, *lines, ""]))
+    return write_text(folder / TRAINING_FILE, "\n".join(["\t".join(_COLUMNS), *lines, ""]))
 
 
 def read_history(folder: Path) -> TrainingHistory:
-    """Read what :func:`write_history` wrote."""
-    lines = (folder / TRAINING_FILE).read_text(encoding="utf-8").splitlines()[1:]
-    columns = list(zip(*(line.split("\t") for line in lines), strict=True)) or [()] * 5
-    checked = [i for i, value in enumerate(columns[4]) if value != _MISSING]
-    return TrainingHistory(
-        step=np.asarray(columns[0], dtype=int),
-        stage=tuple(columns[1]),
-        objective=tuple(columns[2]),
-        loss=np.asarray(columns[3], dtype=float),
-        validation_step=np.asarray(checked, dtype=int),
-        validation_loss=np.asarray([columns[4][i] for i in checked], dtype=float),
-    )
+    """Read what :func:`write_history` wrote.
+
+    Raises
+    ------
+    FileFormatError
+        If the table is missing or damaged.
+    """
+    path = folder / TRAINING_FILE
+    with parsing(path, "Put it back, or run neuroparcel fit again with --overwrite."):
+        header, rows = read_tsv(path)
+        if tuple(header) != _COLUMNS:
+            raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
+        columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
+        checked = [i for i, value in enumerate(columns[4]) if value != _MISSING]
+        return TrainingHistory(
+            step=np.asarray(columns[0], dtype=int),
+            stage=tuple(columns[1]),
+            objective=tuple(columns[2]),
+            loss=np.asarray(columns[3], dtype=float),
+            validation_step=np.asarray(checked, dtype=int),
+            validation_loss=np.asarray([columns[4][i] for i in checked], dtype=float),
+        )
 
 
 def _or_missing(value: float | None) -> str:

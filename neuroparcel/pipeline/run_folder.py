@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neuroparcel.atomic import ASIDE
+from neuroparcel.brain.atlas import Region
+from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import OutputError
-from neuroparcel.io.files import write_json
+from neuroparcel.io.files import parsing, read_json, write_json
 from neuroparcel.pipeline.options import FitOptions, InferOptions
+from neuroparcel.pipeline.output_place import check_writable, listed_files, remove_files
 from neuroparcel.versions import versions
 
 RUN_FILE = "run.json"
 REPORT_FILE = "report.html"
+_AGAIN = "Run again with --overwrite."
+_OBJECTS = {
+    "options",
+    "versions",
+    "inputs",
+    "verdict",
+    "heldout_nats_per_vertex",
+    "agreement",
+    "prior_only",
+    "region",
+    "recipe",
+}
+_OBJECTS_IF_ANY = {"labels", "reduction", "identity", "refinement"}  # these may be null
 _OURS = (
     "**/*seg-neuroparcel_*",
     "parcellation.safetensors",
@@ -82,15 +99,14 @@ class RunFolder:
 
     def _clear(self) -> None:
         """Remove what an earlier run wrote here, finished or killed, and nothing else."""
-        for pattern in _OURS:
-            for file in self.path.glob(pattern):
-                file.unlink()
+        ours = [file for pattern in _OURS for file in self.path.glob(pattern)]
+        names = [str(file.relative_to(self.path)) for file in ours]
+        remove_files(self.path, [*names, *listed_files(self.path / RUN_FILE)])
         if not self.resume:
             self._forget_training()
-        for name in read_run(self.path).get("files", []):
-            (self.path / name).unlink(missing_ok=True)
         for folder in sorted(self.path.glob("sub-*/**/"), reverse=True):
-            if not any(folder.iterdir()):
+            is_own = folder.resolve() == self.path.resolve() / folder.relative_to(self.path)
+            if is_own and not any(folder.iterdir()):
                 folder.rmdir()
 
 
@@ -100,7 +116,8 @@ def open_run(options: FitOptions | InferOptions, command: str) -> RunFolder:
     Raises
     ------
     OutputError
-        If the path is a file, or holds another run, or files of something else.
+        If the path is a file, or holds another run, or files of something else, or cannot be
+        written to.
     """
     path, overwrite = options.output, options.overwrite
     folder = RunFolder(path, command, options.fingerprint(), options.resume)
@@ -113,10 +130,12 @@ def open_run(options: FitOptions | InferOptions, command: str) -> RunFolder:
                 f"{path} is not empty and holds no run of neuroparcel.",
                 "Give a new folder, or --overwrite to write beside what is there.",
             )
+        check_writable(path)
         return replace(folder, resume=False)
-    if overwrite:
-        return folder
-    return _resumed(folder)
+    if not overwrite:
+        folder = _resumed(folder)
+    check_writable(path)
+    return folder
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -128,14 +147,21 @@ def read_run(path: Path) -> dict[str, Any]:
         If the folder holds none, or a damaged one.
     """
     file = path / RUN_FILE
-    try:
-        run = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not file.exists():
         tip = "Give the --output folder of neuroparcel fit or infer."
-        raise OutputError(f"{path} holds no run of neuroparcel (no {RUN_FILE}).", tip) from error
-    except json.JSONDecodeError as error:
-        raise OutputError(f"{file} is damaged ({error}).", "Run again with --overwrite.") from error
-    return dict(run)
+        raise OutputError(f"{path} holds no run of neuroparcel (no {RUN_FILE}).", tip)
+    run = read_json(file, _AGAIN, OutputError)
+    wrong = [name for name, entry in run.items() if not _is_sound(name, entry)]
+    if wrong:
+        raise OutputError(f"{file} is damaged ({', '.join(wrong)}).", _AGAIN)
+    return run
+
+
+def _is_sound(name: str, entry: object) -> bool:
+    """Whether an entry of a record is of the type that those who read it rely on."""
+    if name in _OBJECTS or (name in _OBJECTS_IF_ANY and entry is not None):
+        return isinstance(entry, dict)
+    return name not in ("files", "warnings") or isinstance(entry, list)
 
 
 def read_finished_run(path: Path) -> dict[str, Any]:
@@ -146,6 +172,20 @@ def read_finished_run(path: Path) -> dict[str, Any]:
             f"{path} holds an unfinished run.", "Go on with neuroparcel fit ... --resume."
         )
     return run
+
+
+def run_region(path: Path, run: Mapping[str, Any], axis: BrainAxis) -> Region:
+    """The region that a run's record tells of, on the axis of its parcellations.
+
+    Raises
+    ------
+    OutputError
+        If the record says nothing of it, or what does not fit the axis.
+    """
+    with parsing(path / RUN_FILE, _AGAIN, OutputError):
+        region = run["region"]
+        labels = np.asarray(region["label_of_vertex"], dtype=np.str_)
+        return Region(str(region["name"]), axis, tuple(region["labels"]), labels)
 
 
 def _resumed(folder: RunFolder) -> RunFolder:

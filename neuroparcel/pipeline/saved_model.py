@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from neuroparcel.brain.atlas import Region
+from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.identity import Identity
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.errors import CheckpointError
 from neuroparcel.inference.checkpoints import load_tensors, save_tensors
-from neuroparcel.io.files import read_arrays, write_arrays, write_json
+from neuroparcel.io.files import parsing, read_arrays, write_arrays, write_json
 from neuroparcel.io.neighbours import load_neighbours
 from neuroparcel.io.recipe import Recipe
 from neuroparcel.io.recipe_arrays import recipe_from, recipe_to_arrays, recipe_to_json
@@ -24,9 +26,11 @@ from neuroparcel.parcellation.label_model import LabelModel
 from neuroparcel.parcellation.networks import TrainedNetworks, under
 from neuroparcel.pipeline.devices import device_for
 from neuroparcel.pipeline.families import saved_family
+from neuroparcel.pipeline.model_file import ANATOMY_FILE, CONFIG_FILE, read_config
 from neuroparcel.versions import versions
 
-_CONFIG, _ARRAYS, _WEIGHTS = "model.json", "anatomy.safetensors", "weights.safetensors"
+_WEIGHTS = "weights.safetensors"
+_TIP = "Put it back, or fit again."
 _FORMAT = 6
 
 
@@ -116,9 +120,9 @@ class SavedModel:
             weights["labels/prior"] = self.labels.prior
         weights["model/population_covariance"] = self.model.population_covariance
         save_tensors(folder / _WEIGHTS, weights, {"format": _FORMAT})
-        write_arrays(folder / _ARRAYS, arrays)
-        write_json(folder / _CONFIG, config)
-        return [folder / _CONFIG, folder / _ARRAYS, folder / _WEIGHTS]
+        write_arrays(folder / ANATOMY_FILE, arrays)
+        write_json(folder / CONFIG_FILE, config)
+        return [folder / CONFIG_FILE, folder / ANATOMY_FILE, folder / _WEIGHTS]
 
 
 def load_model(path: Path, device: str = "cpu") -> SavedModel:
@@ -138,31 +142,46 @@ def load_model(path: Path, device: str = "cpu") -> SavedModel:
     OptionError
         If the device is not there, or not for this model.
     """
-    folder = path if (path / _CONFIG).is_file() else path / "model"
-    config = _read_config(folder / _CONFIG)
+    folder = path if (path / CONFIG_FILE).is_file() else path / "model"
+    config = _read_config(folder)
     tensors, _ = load_tensors(folder / _WEIGHTS)
-    arrays = read_arrays(folder / _ARRAYS)
-    reduction = Reduction.from_arrays(config["link"], under("reduction", arrays))
-    recipe = recipe_from(config["recipe"], arrays)
-    family = saved_family(config["family"].pop("name"))
+    with parsing(folder / CONFIG_FILE, _TIP, CheckpointError):
+        arrays = read_arrays(folder / ANATOMY_FILE)
+        recipe = recipe_from(config["recipe"], arrays)
+        reduction = Reduction.from_arrays(config["link"], under("reduction", arrays))
+        identity = Identity.from_json(config["identity"])
+        family = saved_family(config["family"].pop("name"))
     chosen = device_for(family.name, device)
-    covariance = tensors["model/population_covariance"].to(chosen)
-    model = MSHBM(covariance, config["n_networks"], **_as_arguments(config["model"]))
-    labels = None
-    if config["labels"] is not None:
-        neighbours = load_neighbours(recipe.region.axis) if config["labels"]["smoothness"] else None
-        prior = tensors["labels/prior"].to(chosen)
-        labels = LabelModel(prior, neighbours=neighbours, **config["labels"])
-    load = family.networks.from_saved
-    return SavedModel(
-        recipe=recipe,
-        reduction=reduction,
-        networks=load(model, labels, config["family"], tensors, folder / _WEIGHTS),
-        labels=labels,
-        anchors=arrays["anchors"],
-        identity=Identity.from_json(config["identity"]),
-        settings=config["settings"],
-    )
+    with parsing(folder / CONFIG_FILE, _TIP, CheckpointError):
+        model = _model(config, tensors, chosen)
+        labels = _labels(config["labels"], tensors, recipe.region.axis, chosen)
+        load = family.networks.from_saved
+        return SavedModel(
+            recipe=recipe,
+            reduction=reduction,
+            networks=load(model, labels, config["family"], tensors, folder / _WEIGHTS),
+            labels=labels,
+            anchors=arrays["anchors"],
+            identity=identity,
+            settings=config["settings"],
+        )
+
+
+def _model(config: Mapping[str, Any], tensors: Mapping[str, Tensor], device: torch.device) -> MSHBM:
+    covariance = tensors["model/population_covariance"].to(device)
+    return MSHBM(covariance, config["n_networks"], **_as_arguments(config["model"]))
+
+
+def _labels(
+    settings: Mapping[str, Any] | None,
+    tensors: Mapping[str, Tensor],
+    axis: BrainAxis,
+    device: torch.device,
+) -> LabelModel | None:
+    if settings is None:
+        return None
+    neighbours = load_neighbours(axis) if settings["smoothness"] else None
+    return LabelModel(tensors["labels/prior"].to(device), neighbours=neighbours, **settings)
 
 
 def _model_settings(model: MSHBM) -> dict[str, Any]:
@@ -180,14 +199,12 @@ def _as_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, **lists}
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    tip = "Give the results folder of neuroparcel fit, or its folder model."
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
     if not path.is_file():
-        raise CheckpointError(f"no saved model at {path.parent}.", tip)
-    try:
-        config = dict(json.loads(path.read_text(encoding="utf-8")))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path} is damaged ({error}).", tip) from error
+        tip = "Give the results folder of neuroparcel fit, or its folder model."
+        raise CheckpointError(f"no saved model at {folder}.", tip)
+    config = read_config(folder, _TIP, CheckpointError)
     if config.get("format") != _FORMAT:
         raise CheckpointError(
             f"{path} has the format {config.get('format')}; this version reads {_FORMAT}.",

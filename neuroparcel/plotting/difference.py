@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -20,21 +19,28 @@ from neuroparcel.brain.comparison import (
     matched_colours,
 )
 from neuroparcel.brain.parcellation import SoftParcellation
+from neuroparcel.plotting.page import (
+    HEADING,
+    QUIET,
+    SMALL,
+    TEXT,
+    WIDTH,
+    draw_heading,
+    new_page,
+    place,
+    shortened,
+    text_width,
+    write,
+)
 from neuroparcel.plotting.paint import (
     draw_networks,
     draw_outline,
     paint_parcellation,
-    paint_region,
     paint_values,
 )
-from neuroparcel.plotting.panel import SIDES, hemispheres_of
-from neuroparcel.plotting.view import (
-    SurfaceView,
-    close_up,
-    hemisphere_from,
-    is_seen_at_once,
-    whole_hemisphere,
-)
+from neuroparcel.plotting.panel import ViewFrame
+from neuroparcel.plotting.surface import CloseUps
+from neuroparcel.plotting.view import SurfaceView, is_seen_at_once
 from neuroparcel.types import FloatArray
 
 if TYPE_CHECKING:
@@ -42,17 +48,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = "cividis"  # even for all kinds of colour vision, as that of uncertainty
-_QUIET = "#666666"  # colour of what only helps to read the picture
-_REGION_IN_INSET = np.array([0.80, 0.15, 0.15])
-_LARGE, _SMALL = 700, 450  # pixels of the longer side: a close-up, one of several views
-_CLOSE_UP, _VIEW = 3.6, 2.15  # inches of the width of a close-up, and of one of several views
-_EDGE, _GAP = 0.12, 0.16  # inches around all, and between the columns
-_HEADING, _COLUMN_TITLE, _BELOW = 0.62, 0.3, 0.5  # inches: titles, and the scale
-_INSET, _INSET_WIDTH = 1.3, 1.56  # inches of the view that shows where a region lies
-_PIXELS_OF_INSET = 300
-_ROW, _SWATCH, _LETTER = 0.19, 0.3, 0.072  # inches of the table of networks
-_FONT = 8.0  # points
-_MOST_LETTERS = 28  # of a name in it
+_LARGE, _SMALL = 900, 500  # pixels of a close-up, and of one of several views: 300 an inch
+_GAP = 0.16  # inches: around all, and between the columns
+_COLUMN = (WIDTH - 3 * _GAP) / 2
+_TALLEST = 2.9  # inches of a close-up
+_NAME, _SCALE, _NOTES = 0.2, 0.42, 0.24  # inches: what stands above and below
+_PAGE = 9.4  # inches: the tallest page
+_ROW, _SWATCH, _SPACE, _DICE = 0.155, 0.3, 0.1, 0.32  # inches of the table of networks
 _MOST_LINED = 60  # networks whose borders are drawn: more would hide the colours
 _NO_MATCH = "\N{EN DASH}"
 
@@ -94,181 +96,116 @@ def draw_difference(
     SpaceError
         If the maps do not lie on the fs_LR 32k cortex.
     """
-    from matplotlib.figure import Figure
-
     colours = matched_colours(first, second, pairs)
-    views = _Views.of(first)
-    room = views.height - views.inset_height
-    table = _Table.of(networks, first, second, colours, room)
-    height = _HEADING + max(views.height, views.inset_height + table.height) + _EDGE
-    figure = Figure(figsize=(3 * (views.width + _GAP) + table.width + 2 * _EDGE, height))
-    page = _Page(figure)
-    _draw_titles(page, first, second, agreement, region)
-    values = difference(first, second, pairs)
-    columns: dict[str, Callable[[Axes, SurfaceView], None]] = {
+    draw_of: dict[str, _Draw] = {
         f"A  {_short(first.name)}": partial(_draw_map, _painted(first, first.colours)),
         f"B  {_short(second.name)}": partial(_draw_map, _painted(second, colours)),
-        "difference": partial(_draw_values, first, values),
+        "difference": partial(_draw_values, first, difference(first, second, pairs)),
     }
-    lefts = [_EDGE + column * (views.width + _GAP) for column in range(4)]
-    for left, (title, draw) in zip(lefts, columns.items(), strict=False):
-        page.text(left + views.width / 2, _HEADING, title, size=10, weight="bold")
-        views.draw(page, left, draw)
-    below = _HEADING + views.height - _BELOW
-    _draw_notes(page, below + 0.08, first, second)
-    _draw_scale(page, lefts[2], below + 0.1, views.width)
-    views.draw_insets(page, lefts[3], first)
-    table.draw(page, lefts[3], _HEADING + views.inset_height)
+    frame = _frame(first)
+    insets = frame.inset_height if isinstance(frame, CloseUps) else 0.0
+    below = HEADING + _NAME + frame.height + _GAP
+    left_room, most_room = frame.height + _SCALE - insets, _PAGE - _NOTES - below - insets
+    rows = _rows_of(networks, first, second, colours)
+    n_rows = _rows_that_fit(networks, left_room, most_room)
+    table_height = _ROW * (2 + n_rows)
+    height = max(_NAME + frame.height + _SCALE, _NAME + insets + table_height)
+    figure = new_page(below + height + _NOTES)
+    title = f"{_short(first.name)} and {_short(second.name)}"
+    draw_heading(figure, title, _subtitle(agreement, region))
+    places = ((_GAP, HEADING), (2 * _GAP + _COLUMN, HEADING), (_GAP, below))
+    for (left, top), (name, draw) in zip(places, draw_of.items(), strict=True):
+        said = shortened(name, _COLUMN, TEXT)
+        write(figure, left + _COLUMN / 2, top, said, ha="center", weight="bold")
+        for axes, view in frame.draw(figure, top + _NAME, left):
+            draw(axes, view)
+    _draw_scale(figure, _GAP, below + _NAME + frame.height + 0.08)
+    left = 2 * _GAP + _COLUMN
+    if isinstance(frame, CloseUps):
+        frame.draw_insets(figure, below, left, _COLUMN)
+    _draw_table(figure, left, below + insets, rows[:n_rows], _hidden(networks, n_rows))
+    _draw_notes(figure, first, second)
     return figure
 
 
-@dataclass(frozen=True)
-class _Page:
-    """A figure whose places are inches from its upper left corner."""
-
-    figure: Figure
-
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        across, down = self.figure.get_size_inches()
-        place = (left / across, 1 - (top + height) / down, width / across, height / down)
-        axes = self.figure.add_axes(place)
-        axes.set_axis_off()
-        return axes
-
-    def text(self, left: float, top: float, text: str, **style: Any) -> None:
-        across, down = self.figure.get_size_inches()
-        given: dict[str, Any] = {"ha": "center", "va": "top", **style}
-        self.figure.text(left / across, 1 - top / down, text, **given)
+_Draw: TypeAlias = "Callable[[Axes, SurfaceView], None]"
+_Row: TypeAlias = "tuple[Colour, str, str, str]"
 
 
-@dataclass(frozen=True)
-class _Views:
-    """The views of one map in rows, each in a cell of some inches, and insets to find them by."""
-
-    rows: list[list[SurfaceView]]
-    insets: list[SurfaceView]
-    cell: tuple[float, float]
-
-    @classmethod
-    def of(cls, shown: NetworkMap) -> _Views:
-        """A close-up a hemisphere, or the outer sides above the inner ones."""
-        axis, close = shown.axis, is_seen_at_once(shown.axis)
-        if close:
-            rows = [[close_up(axis, name, _LARGE)] for name in axis.structures]
-        else:
-            rows = [
-                [hemisphere_from(name, SIDES[name][side], _SMALL) for name in hemispheres_of(axis)]
-                for side in ("lateral", "medial")
-            ]
-        insets = [whole_hemisphere(row[0], axis, _PIXELS_OF_INSET) for row in rows if close]
-        width = _CLOSE_UP if close else _VIEW
-        slimness = max(view.shape[0] / view.shape[1] for row in rows for view in row)
-        return cls(rows, insets, (width, width * slimness))
-
-    @property
-    def width(self) -> float:
-        """Inches of a column."""
-        return self.cell[0] * len(self.rows[0])
-
-    @property
-    def height(self) -> float:
-        """Inches of a column, with its title, and what stands below it."""
-        return _COLUMN_TITLE + self.cell[1] * len(self.rows) + _BELOW
-
-    @property
-    def inset_height(self) -> float:
-        return _INSET if self.insets else 0.0
-
-    def draw(self, page: _Page, left: float, draw_one: Callable[[Axes, SurfaceView], None]) -> None:
-        """Draw a column of them."""
-        width, height = self.cell
-        for row, views in enumerate(self.rows):
-            for place, view in enumerate(views):
-                top = _HEADING + _COLUMN_TITLE + row * height
-                axes = page.axes(left + place * width, top, width, height)
-                if row == 0 and not self.insets:
-                    axes.set_title(_named(view), fontsize=_FONT, color=_QUIET, y=0.96)
-                draw_one(axes, view)
-
-    def draw_insets(self, page: _Page, left: float, shown: NetworkMap) -> None:
-        """Draw where a region lies."""
-        for place, view in enumerate(self.insets):
-            axes = page.axes(left + place * _INSET_WIDTH, _HEADING, _INSET_WIDTH, _INSET)
-            axes.imshow(paint_region(view, shown.axis, _REGION_IN_INSET))
+def _frame(shown: NetworkMap) -> CloseUps | ViewFrame:
+    """The views of one map in a column: a close-up a hemisphere, or the sides of hemispheres."""
+    if is_seen_at_once(shown.axis):
+        return CloseUps(shown.axis, _COLUMN, _TALLEST, _LARGE)
+    return ViewFrame.of(shown.axis, _COLUMN, _SMALL)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Which network of one map is which of the other, their colours, and how alike they are."""
-
-    rows: tuple[tuple[Colour, str, str, str], ...]
-    n_more: int
-
-    @classmethod
-    def of(
-        cls,
-        networks: Sequence[NetworkAgreement],
-        first: NetworkMap,
-        second: NetworkMap,
-        colours: Sequence[Colour],
-        room: float,
-    ) -> _Table:
-        """The matched networks, and as many of the others as there is room for, in inches."""
-        n_matched = sum(row.first is not None and row.second is not None for row in networks)
-        n_rows = max(n_matched, int(room / _ROW) - 2)
-        of_first = dict(zip(first.networks, first.colours, strict=True))
-        of_second = dict(zip(second.networks, colours, strict=True))
-        rows = tuple(
-            (
-                of_second[row.second or ""] if row.first is None else of_first[row.first],
-                _NO_MATCH if row.first is None else _cut(row.first),
-                _NO_MATCH if row.second is None else _cut(row.second),
-                "" if row.dice is None else f"{row.dice:.2f}",
-            )
-            for row in networks[:n_rows]
+def _rows_of(
+    networks: Sequence[NetworkAgreement],
+    first: NetworkMap,
+    second: NetworkMap,
+    colours: Sequence[Colour],
+) -> list[_Row]:
+    """Colour, both names and Dice of each row of the table."""
+    of_first = dict(zip(first.networks, first.colours, strict=True))
+    of_second = dict(zip(second.networks, colours, strict=True))
+    return [
+        (
+            of_second[row.second or ""] if row.first is None else of_first[row.first],
+            row.first or _NO_MATCH,
+            row.second or _NO_MATCH,
+            "" if row.dice is None else f"{row.dice:.2f}",
         )
-        return cls(rows, len(networks) - len(rows))
-
-    @property
-    def widths(self) -> list[float]:
-        """Inches of the columns: colour, both names, Dice."""
-        letters = [max(len(row[k]) for row in self.rows) for k in (1, 2)]
-        return [_SWATCH + 0.1, *(_LETTER * max(n, 2) + 0.15 for n in letters), 0.45]
-
-    @property
-    def width(self) -> float:
-        return max(sum(self.widths), _INSET_WIDTH)
-
-    @property
-    def height(self) -> float:
-        return _ROW * (len(self.rows) + 1 + bool(self.n_more)) + 0.1
-
-    def draw(self, page: _Page, left: float, top: float) -> None:
-        """Draw it with its upper left corner at a place."""
-        from matplotlib.patches import Rectangle
-
-        axes = page.axes(left, top, self.width, self.height)
-        axes.set(xlim=(0, self.width), ylim=(self.height, 0))
-        colour, ours, *_ = self.widths
-        places = (colour, colour + ours, sum(self.widths))
-        for n, (rgba, *cells) in enumerate([((0, 0, 0, 0), "A", "B", "Dice"), *self.rows]):
-            middle = (n + 0.5) * _ROW
-            corner = (0, middle - 0.36 * _ROW)
-            axes.add_patch(Rectangle(corner, _SWATCH, 0.72 * _ROW, color=rgba, linewidth=0))
-            style: dict[str, Any] = {
-                "fontsize": _FONT,
-                "va": "center",
-                "color": "black" if n else _QUIET,
-            }
-            for x, cell, side in zip(places, cells, ("left", "left", "right"), strict=True):
-                axes.text(x, middle, cell, ha=side, **style)
-        if self.n_more:
-            words = f"and {self.n_more:,} more without a match"
-            axes.text(0, (len(self.rows) + 1.5) * _ROW, words, fontsize=_FONT, va="center")
+        for row in networks
+    ]
 
 
-def _named(view: SurfaceView) -> str:
-    return view.structure.removeprefix("CORTEX_").lower()
+def _rows_that_fit(networks: Sequence[NetworkAgreement], beside: float, most: float) -> int:
+    """The matched networks, as far as a page has room for them, and others beside the views."""
+    n_matched = sum(row.first is not None and row.second is not None for row in networks)
+    n_beside, n_most = (max(int(room / _ROW) - 2, 1) for room in (beside, most))
+    return min(max(n_matched, n_beside), n_most, len(networks))
+
+
+def _hidden(networks: Sequence[NetworkAgreement], n_shown: int) -> str:
+    """What is said of the networks that are not in the table; empty if all are."""
+    hidden = networks[n_shown:]
+    if not hidden:
+        return ""
+    alone = all(row.first is None or row.second is None for row in hidden)
+    return f"and {len(hidden):,} more{' without a match' if alone else ''}"
+
+
+def _draw_table(figure: Figure, left: float, top: float, rows: Sequence[_Row], hidden: str) -> None:
+    """Which network of one map is which of the other, their colours, and how alike they are."""
+    from matplotlib.patches import Rectangle
+
+    axes = place(figure, left, top, _COLUMN, _ROW * (len(rows) + 2))
+    axes.set(xlim=(0, _COLUMN), ylim=(_ROW * (len(rows) + 2), 0))
+    widths = _name_widths(rows)
+    colour = _SWATCH + _SPACE
+    places = (colour, colour + widths[0], colour + sum(widths) + _DICE)
+    style: dict[str, Any] = {"fontsize": SMALL, "va": "center"}
+    for n, (rgba, *cells) in enumerate([((0, 0, 0, 0), "A", "B", "Dice"), *rows]):
+        middle = (n + 0.5) * _ROW
+        corner = (0, middle - 0.36 * _ROW)
+        axes.add_patch(Rectangle(corner, _SWATCH, 0.72 * _ROW, color=rgba, linewidth=0))
+        shown = [shortened(name, w - _SPACE, SMALL) for name, w in zip(cells, widths, strict=False)]
+        for x, cell, side in zip(
+            places, [*shown, cells[2]], ("left", "left", "right"), strict=True
+        ):
+            axes.text(x, middle, cell, ha=side, color="black" if n else QUIET, **style)
+    axes.text(0, (len(rows) + 1.5) * _ROW, hidden, color=QUIET, **style)
+
+
+def _name_widths(rows: Sequence[_Row]) -> tuple[float, float]:
+    """Inches of both columns of names: what they need, or as much as there is."""
+    room = _COLUMN - _SWATCH - _SPACE - _DICE
+    ours, theirs = (
+        max(text_width(name, SMALL) for name in names) + 1.5 * _SPACE
+        for names in ([row[1] for row in rows], [row[2] for row in rows])
+    )
+    first = min(ours, max(room / 2, room - theirs))
+    return first, min(theirs, room - first)
 
 
 def _painted(one: NetworkMap, colours: Sequence[Colour]) -> SoftParcellation:
@@ -295,48 +232,36 @@ def _draw_values(first: NetworkMap, values: FloatArray, axes: Axes, view: Surfac
     draw_outline(axes, view, first.axis, width=0.8)
 
 
-def _draw_titles(
-    page: _Page, first: NetworkMap, second: NetworkMap, found: Agreement, region: str | None
-) -> None:
-    centre = page.figure.get_figwidth() / 2
-    title = f"{_short(first.name)} and {_short(second.name)}"
-    page.text(centre, 0.08, title, size=13, weight="bold")
+def _subtitle(found: Agreement, region: str | None) -> str:
     where = f"{region}: " if region else ""
     said = [f"{where}{found.n_vertices:,} vertices"]
     if found.adjusted_rand is not None:
         said.append(f"adjusted Rand index {found.adjusted_rand:.2f}")
     if found.overlap is not None:
         said.append(f"overlap {found.overlap:.2f}")
-    page.text(centre, 0.34, ", ".join(said), size=9, color=_QUIET)
+    return ", ".join(said)
 
 
-def _draw_scale(page: _Page, left: float, top: float, width: float) -> None:
+def _draw_scale(figure: Figure, left: float, top: float) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    axes = page.axes(left + 0.15 * width, top, 0.7 * width, 0.12)
+    axes = place(figure, left + 0.15 * _COLUMN, top, 0.7 * _COLUMN, 0.12)
     axes.set_axis_on()
     scale = ScalarMappable(Normalize(0, 1), _COLOURS)
-    bar = page.figure.colorbar(scale, cax=axes, orientation="horizontal", ticks=[0, 0.5, 1])
-    bar.ax.set_xticklabels(["equal", "0.5", "nothing in common"], fontsize=_FONT)
+    bar = figure.colorbar(scale, cax=axes, orientation="horizontal", ticks=[0, 0.5, 1])
+    bar.ax.set_xticklabels(["equal", "0.5", "nothing in common"], fontsize=SMALL)
+    bar.ax.tick_params(length=2)
 
 
-def _draw_notes(page: _Page, top: float, first: NetworkMap, second: NetworkMap) -> None:
+def _draw_notes(figure: Figure, first: NetworkMap, second: NetworkMap) -> None:
     soft = [side for side, one in (("A", first), ("B", second)) if one.probabilities is not None]
     notes = "B has the colours of its matches in A."
     if soft:
         notes += f" Colours of {' and '.join(soft)} fade where networks are undecided."
-    page.text(_EDGE + 0.1, top, notes, size=_FONT, color=_QUIET, ha="left")
+    write(figure, _GAP, figure.get_figheight() - 0.2, notes, size=SMALL, color=QUIET)
 
 
 def _short(name: str) -> str:
     """The last part of a path, and the name of an atlas."""
-    return _cut(Path(name).name or name)
-
-
-def _cut(name: str) -> str:
-    return (
-        name
-        if len(name) <= _MOST_LETTERS
-        else f"{name[: _MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
-    )
+    return Path(name).name or name

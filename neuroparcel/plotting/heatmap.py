@@ -9,7 +9,7 @@ import numpy as np
 
 from neuroparcel.brain.colours import Colour, network_colours
 from neuroparcel.errors import SpaceError
-from neuroparcel.plotting.page import SMALL, TEXT, TITLE, shortened
+from neuroparcel.plotting.page import SMALL, TEXT, TITLE, interpolation_of, shortened
 from neuroparcel.plotting.paint import NO_DATA, OUTLINE
 from neuroparcel.types import FloatArray, IntArray
 
@@ -216,7 +216,12 @@ def _draw_matrix(axes: Axes, similarity: FloatArray) -> AxesImage:
     colour_map = colormaps[_COLOUR_MAP].with_extremes(bad=_BLANK)
     axes.set(xticks=[], yticks=[])
     return axes.imshow(
-        np.ma.masked_invalid(shown), cmap=colour_map, vmin=-limit, vmax=limit, aspect="auto"
+        np.ma.masked_invalid(shown),
+        cmap=colour_map,
+        vmin=-limit,
+        vmax=limit,
+        aspect="auto",
+        interpolation=interpolation_of(len(shown), _SIDE),
     )
 
 

@@ -132,7 +132,7 @@ class Legend:
 
 def _draw_ramp(axes: Axes, left: float, middle: float, name: str, ramp: np.ndarray) -> None:
     extent = (left, left + _SWATCH, middle + 0.4 * _ROW, middle - 0.4 * _ROW)
-    axes.imshow(ramp[None], extent=extent, aspect="auto")
+    axes.imshow(ramp[None], extent=extent, aspect="auto", interpolation="nearest")
     _name(axes, left, middle, shortened(name, _WIDEST_NAME, TEXT))
 
 

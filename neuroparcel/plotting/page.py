@@ -23,6 +23,7 @@ HEADING = 0.52
 _LETTER = 0.65  # width of a letter as a share of its size, with some room
 _BOLD = 0.8  # as many letters as of plain text
 _POINTS = 72  # in an inch
+_CELLS = 200  # an inch; of more, some would fall between the pixels of a quick figure
 
 
 def new_page(height: float, width: float = WIDTH) -> Figure:
@@ -59,6 +60,20 @@ def draw_heading(figure: Figure, title: str, subtitle: str = "") -> None:
 def text_width(text: str, size: float) -> float:
     """Inches that a text takes at most, about."""
     return _LETTER * len(text) * size / _POINTS
+
+
+def interpolation_of(n_cells: int, width: float) -> str:
+    """How matplotlib draws so many cells side by side within some inches.
+
+    Cells keep their own colours, unless there are more of them than pixels: then a pixel is the
+    mean of its cells.
+
+    Examples
+    --------
+    >>> interpolation_of(2, 1.5), interpolation_of(1488, 4.9)
+    ('nearest', 'antialiased')
+    """
+    return "nearest" if n_cells <= _CELLS * width else "antialiased"
 
 
 def shortened(text: str, width: float, size: float) -> str:

@@ -102,9 +102,10 @@ def draw_cohort_panel(
     region : Region, optional
         Named in the title.
     subjects : sequence of str, optional
-        Whom to draw; everybody if not given.
+        Whom to draw; everybody if not given, but see `max_subjects`.
     max_subjects : int, default 24
-        Draw no more than the first so many; what stands below the title says so.
+        If nobody is asked for, draw no more than the first so many; what stands below the
+        title says so.
     title : str, optional
         What stands above it.
 
@@ -112,7 +113,7 @@ def draw_cohort_panel(
     -------
     matplotlib.figure.Figure
     """
-    few = tuple(subjects or parcellation.subjects)[:max_subjects]
+    few = tuple(subjects) or parcellation.subjects[:max_subjects]
     shown = {"Population": parcellation.of_population()}
     shown |= {subject: parcellation.of_subject(subject) for subject in few}
     holes = not all(soft.has_data.all() for soft in shown.values())
@@ -162,15 +163,15 @@ class ViewFrame:
         self._n_rows = 1 + max(row for _, row, _ in views.values())
 
     @classmethod
-    def of(cls, axis: BrainAxis, width: float) -> ViewFrame:
-        """The views that an axis needs."""
+    def of(cls, axis: BrainAxis, width: float, n_pixels: int | None = None) -> ViewFrame:
+        """The views that an axis needs; their longer sides have :data:`VIEW_PIXELS` if not told."""
         structures = hemispheres_of(axis)
         views = {}
         for column, structure in enumerate(structures):
             for row, (aspect, direction) in enumerate(SIDES[structure].items()):
                 name = f"{structure.removeprefix('CORTEX_').lower()} {aspect}"
                 at = (row, column) if len(structures) > 1 else (0, row)
-                views[name] = (hemisphere_from(structure, direction, VIEW_PIXELS), *at)
+                views[name] = (hemisphere_from(structure, direction, n_pixels or VIEW_PIXELS), *at)
         return cls(views, width)
 
     @property
@@ -182,15 +183,15 @@ class ViewFrame:
     def _row(self) -> float:
         return _NAME + ASPECT * (self._width - _GAP) + _GAP
 
-    def draw(self, figure: Figure, top: float) -> list[tuple[Axes, SurfaceView]]:
-        """Make the axes, with the views' names, from so many inches below the upper edge."""
+    def draw(self, figure: Figure, top: float, left: float = 0.0) -> list[tuple[Axes, SurfaceView]]:
+        """Make the axes, with the views' names, from a place in inches: the upper left corner."""
         made = []
         for name, (view, row, column) in self._views.items():
-            left, upper = column * self._width, top + row * self._row
-            middle = left + self._width / 2
+            start, upper = left + column * self._width, top + row * self._row
+            middle = start + self._width / 2
             write(figure, middle, upper, name, size=SMALL, ha="center", color=QUIET)
             width = self._width - _GAP
-            axes = place(figure, left + _GAP / 2, upper + _NAME, width, ASPECT * width)
+            axes = place(figure, start + _GAP / 2, upper + _NAME, width, ASPECT * width)
             made.append((axes, view))
         return made
 

@@ -16,6 +16,7 @@ from neuroparcel.plotting.page import (
     TEXT,
     WIDTH,
     draw_heading,
+    interpolation_of,
     new_page,
     place,
     shortened,
@@ -40,7 +41,7 @@ _NARROWEST = 3.2  # inches, for the title
 _LARGEST_CELL = 0.75  # inches across
 _FLAT_ROW = 0.24  # inches of a network above many targets
 _MATRIX_OF_MANY = 4.9  # inches across
-_FINER = 16
+_FINER = 32  # about as many as a row has pixels
 _COLOUR_MAP = "RdBu_r"  # told apart by the colour-blind; white is 0
 _SHARE_SHOWN = 98  # percentile of the sizes that the scale spans; larger ones have full colour
 
@@ -149,13 +150,13 @@ def _draw_few(
     figure = new_page(least, max(left + width + _BESIDE, _NARROWEST))
     draw_heading(figure, "Networks", quantity)
     matrix = place(figure, left, top, width, height)
-    image = _draw_matrix(matrix, shown.T)
+    image = _draw_matrix(matrix, shown.T, width)
     matrix.set_axis_on()
     matrix.set_yticks(range(len(names)), names, fontsize=TEXT)
     matrix.set_xticks([])
     matrix.tick_params(length=0, pad=3)
     strip = place(figure, left, top - _GAP - _STRIP, width, _STRIP)
-    strip.imshow(np.array(colours)[None, :, :3], aspect="auto")
+    strip.imshow(np.array(colours)[None, :, :3], aspect="auto", interpolation="nearest")
     for number, name in enumerate(above):
         middle = left + (number + 0.5) * width / len(above)
         write(
@@ -195,16 +196,17 @@ def _draw_many(
     group = np.array([groups.index(side) for side in sides or groups * shown.shape[1]])
     order = sort_targets(shown, group)
     matrix = place(figure, left, top, width, height)
-    image = _draw_matrix(matrix, shown[:, order])
+    image = _draw_matrix(matrix, shown[:, order], width)
     matrix.set_axis_on()
     matrix.set_yticks(range(len(names)), names, fontsize=TEXT)
     matrix.tick_params(length=0)
     matrix.tick_params(axis="y", pad=72 * (_STRIP + 2 * _GAP))
     full = np.array(colours)[:, :3]
     beside = place(figure, left - _GAP - _STRIP, top, _STRIP, height)
-    beside.imshow(full[:, None], aspect="auto")
+    beside.imshow(full[:, None], aspect="auto", interpolation="nearest")
     above = place(figure, left, HEADING, width, _STRIP)
-    above.imshow(full[shown[:, order].argmax(axis=0)][None], aspect="auto", interpolation="nearest")
+    best = full[shown[:, order].argmax(axis=0)]
+    above.imshow(best[None], aspect="auto", interpolation="nearest")
     if named:
         matrix.set_xticks(range(len(below)), [below[i] for i in order], rotation="vertical")
         matrix.tick_params(axis="x", labelsize=SMALL)
@@ -230,12 +232,17 @@ def _name_groups(
     write(figure, left + width / 2, top + 0.04 + _LINE, said, size=SMALL, ha="center")
 
 
-def _draw_matrix(axes: Axes, shown: FloatArray) -> AxesImage:
+def _draw_matrix(axes: Axes, shown: FloatArray, width: float) -> AxesImage:
+    """Draw it over so many inches; each cell has the colour of its own value."""
     sizes = np.abs(shown)
     limit = float(np.percentile(sizes, _SHARE_SHOWN)) or 1.0
     n_rows, n_columns = shown.shape
+    interpolation = interpolation_of(n_columns, width)
+    if interpolation != "nearest":  # averaging columns to pixels should leave rows alone
+        shown = np.repeat(shown, _FINER, axis=0)
     return axes.imshow(
-        np.repeat(shown, _FINER, axis=0),  # so that averaging columns to pixels leaves rows alone
+        shown,
+        interpolation=interpolation,
         cmap=_COLOUR_MAP,
         vmin=-limit,
         vmax=limit,

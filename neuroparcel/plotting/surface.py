@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SIDE_WIDTH = 1.75
+"""Inches beside close-ups, at least: insets, and what the colours mean."""
+
 _REGION_IN_INSET = np.array([0.80, 0.15, 0.15])
 _LARGE, _SMALL, _INSET = 900, 420, 400  # pixels of a view's longer side
-_SIDE_WIDTH = 1.75  # inches, at least
 _INSET_HEIGHT = 1.15
 _NAME, _GAP = 0.18, 0.08
 _TALLEST = 4.6, 3.3, 1.6  # of a close-up alone, of the population beside subjects, of a subject
@@ -99,9 +101,10 @@ def draw_cohort(
     region : Region, optional
         Anatomical areas, whose borders are drawn as dashed lines.
     subjects : sequence of str, optional
-        Whom to draw; everybody if not given.
+        Whom to draw; everybody if not given, but see `max_subjects`.
     max_subjects : int, default 24
-        Draw no more than the first so many; what stands below the title says so.
+        If nobody is asked for, draw no more than the first so many; what stands below the
+        title says so.
     title : str, optional
         What stands above it.
 
@@ -116,7 +119,7 @@ def draw_cohort(
     """
     population = parcellation.of_population()
     page = _Page(population, region, _TALLEST[1], "Population")
-    shown = tuple(subjects or parcellation.subjects)[:max_subjects]
+    shown = tuple(subjects) or parcellation.subjects[:max_subjects]
     views = _views(parcellation.axis, _SMALL)
     n_columns = min(max(len(shown), _LEAST_COLUMNS), 5 if len(shown) <= _FEW else 6)
     n_columns = max(n_columns // len(views), 1)
@@ -139,6 +142,51 @@ def draw_cohort(
     return figure
 
 
+class CloseUps:
+    """Close-ups of a region, hemisphere beside hemisphere, and insets to find them by.
+
+    Parameters
+    ----------
+    axis : BrainAxis
+        The region.
+    width : float
+        Inches that they may take.
+    tallest : float, default 4.6
+        Inches of a close-up.
+    n_pixels : int, optional
+        Of its longer side.
+    """
+
+    def __init__(
+        self,
+        axis: BrainAxis,
+        width: float,
+        tallest: float = _TALLEST[0],
+        n_pixels: int | None = None,
+    ) -> None:
+        self._axis = axis
+        self._views = _views(axis, n_pixels or _LARGE)
+        self._width = width / len(self._views)
+        room = self._width - _GAP
+        self.height = min(max(_aspect(view) for view in self._views) * room, tallest)
+        self.inset_height = len(self._views) * (_NAME + _INSET_HEIGHT)
+
+    def draw(self, figure: Figure, top: float, left: float = 0.0) -> list[tuple[Axes, SurfaceView]]:
+        """Make the axes from a place in inches: the upper left corner."""
+        made = []
+        for number, view in enumerate(self._views):
+            start = left + number * self._width + _GAP
+            axes = place(figure, start, top, self._width - _GAP, self.height)
+            made.append((axes, view))
+        return made
+
+    def draw_insets(self, figure: Figure, top: float, left: float, width: float) -> None:
+        """Draw where in its hemisphere the region lies, one below another."""
+        for number, view in enumerate(self._views):
+            upper = top + number * (_NAME + _INSET_HEIGHT)
+            _draw_inset(figure, left, upper, width, view, self._axis)
+
+
 class _Page:
     """A heading, close-ups of one parcellation, and beside them where they lie and the legend."""
 
@@ -151,20 +199,15 @@ class _Page:
     ) -> None:
         self._region, self._name = region, name
         self._top = HEADING + (_NAME if name else 0.0)
-        self._views = _views(parcellation.axis, _LARGE)
         has_areas = region is not None and len(region.labels) > 1
         holes = not parcellation.has_data.all()
         self._legend = Legend(
             parcellation.networks, parcellation.colours, areas=has_areas, holes=holes
         )
-        self._side = max(_SIDE_WIDTH, self._legend.width())
-        self._width = (WIDTH - self._side) / len(self._views)
-        self._view_height = min(
-            max(_aspect(view) for view in self._views) * (self._width - _GAP), tallest
-        )
-        insets = len(self._views) * (_NAME + _INSET_HEIGHT)
-        self._legend_top = HEADING + insets
-        self._below = max(self._top + self._view_height, self._legend_top)
+        self._side = max(SIDE_WIDTH, self._legend.width())
+        self._close_ups = CloseUps(parcellation.axis, WIDTH - self._side, tallest)
+        self._legend_top = HEADING + self._close_ups.inset_height
+        self._below = max(self._top + self._close_ups.height, self._legend_top)
         self.height = (
             max(
                 self._below + self._legend.height(WIDTH),
@@ -177,13 +220,10 @@ class _Page:
         """Draw all but the heading."""
         middle = (WIDTH - self._side) / 2
         write(figure, middle, HEADING, self._name, ha="center", weight="bold")
-        for number, view in enumerate(self._views):
-            left = number * self._width + _GAP
-            axes = place(figure, left, self._top, self._width - _GAP, self._view_height)
+        for axes, view in self._close_ups.draw(figure, self._top):
             _draw_close_up(axes, view, parcellation, self._region, named=True)
-            _name_edges(axes, view)
-            top = HEADING + number * (_NAME + _INSET_HEIGHT)
-            _draw_inset(figure, WIDTH - self._side + _GAP, top, self._side, view, parcellation.axis)
+            name_edges(axes, view)
+        self._close_ups.draw_insets(figure, HEADING, WIDTH - self._side + _GAP, self._side)
         if self._legend.is_beside:
             left = WIDTH - self._side + 2 * _GAP
             self._legend.draw(figure, left, self._legend_top, self._side)
@@ -215,7 +255,7 @@ def _draw_close_up(
     axes.set_axis_off()
 
 
-def _name_edges(axes: Axes, view: SurfaceView) -> None:
+def name_edges(axes: Axes, view: SurfaceView) -> None:
     """Write the anatomical directions along the edges of the picture."""
     from matplotlib.patheffects import withStroke
 

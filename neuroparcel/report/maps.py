@@ -120,4 +120,5 @@ def _draw_heatmap(run: ReportedRun) -> Figure:
 def _draw_uncertainty(run: ReportedRun) -> Figure:
     from neuroparcel.plotting.uncertainty import draw_uncertainty
 
-    return draw_uncertainty(run.population, "Uncertainty of the population")
+    title = "Uncertainty of the population"
+    return draw_uncertainty(run.population, title, region=run.region)

@@ -40,8 +40,11 @@ def test_defaults_are_those_of_the_library(invoke, asked):
 
 
 def test_options_are_passed_on(invoke, asked):
+    figure = ("--format", "svg,pdf", "--dpi", 600)
     words = ("--match", "names", "--spins", 1000, "--seed", 3, "--no-subjects", "--no-figures")
-    result = invoke("compare", "a", "b.dlabel.nii", *words, "--output", "out", "--overwrite")
+    result = invoke(
+        "compare", "a", "b.dlabel.nii", *words, "--output", "out", "--overwrite", *figure
+    )
     assert result.exit_code == 0
     assert asked == [
         CompareOptions(
@@ -53,6 +56,8 @@ def test_options_are_passed_on(invoke, asked):
             seed=3,
             subjects=False,
             figures=False,
+            formats=("svg", "pdf"),
+            dpi=600,
             overwrite=True,
         )
     ]

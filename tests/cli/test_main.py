@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -37,6 +38,33 @@ def test_a_known_error_is_a_line_and_a_tip(invoke, monkeypatch, kind):
 def test_a_known_error_may_lack_a_tip(invoke, monkeypatch):
     monkeypatch.setattr(pipeline, "fit", raising(LayoutError("The list is empty.")))
     assert invoke(*FIT).stderr == "Error: The list is empty.\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "a.tsv"), "a.tsv cannot be read or"),
+        (PermissionError(errno.EACCES, "Permission denied", b"a.tsv"), "a.tsv cannot be read or"),
+        (OSError(errno.EROFS, "Read-only file system", "a.tsv"), r"(Read-only file system)."),
+        (OSError(errno.ENOSPC, "No space left on device"), "A file cannot be read or written (No"),
+    ],
+    ids=["rights", "bytes", "read-only", "full"],
+)
+def test_what_the_machine_refuses_is_a_line_and_a_tip(invoke, monkeypatch, error, said):
+    monkeypatch.setattr(pipeline, "fit", raising(error))
+    result = invoke(*FIT)
+    assert result.exit_code == 2
+    line, tip = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert said in line
+    assert tip.startswith("Tip: See whether you may use this place")
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EISDIR, errno.EBADF, None])
+def test_other_refusals_may_be_bugs_and_keep_their_traceback(invoke, monkeypatch, number):
+    error = OSError(number, "no", "a.tsv")
+    monkeypatch.setattr(pipeline, "fit", raising(error))
+    assert invoke(*FIT).exception is error
 
 
 def test_an_unknown_error_keeps_its_traceback(invoke, monkeypatch):
@@ -95,10 +123,12 @@ def test_plot_passes_its_options_on_and_names_the_figures(invoke, monkeypatch, t
     monkeypatch.setattr(pipeline, "plot", plot)
     result = invoke("plot", tmp_path, "--only", "a,b", "--format", "svg,pdf", "--dpi", 150)
     assert result.stdout.splitlines() == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
-    invoke("plot", tmp_path, "--subjects", "s1, s2")
-    given = {"only": ("a", "b"), "formats": ("svg", "pdf"), "dpi": 150, "subjects": ()}
-    by_default = {"only": (), "formats": ("png",), "dpi": 300, "subjects": ("s1", "s2")}
-    assert asked == [given, by_default]
+    invoke("plot", tmp_path, "--subjects", "s1, s2", "--quiet")
+    by_default = {"only": (), "formats": ("png",), "dpi": 300, "subjects": (), "quiet": False}
+    assert asked == [
+        {**by_default, "only": ("a", "b"), "formats": ("svg", "pdf"), "dpi": 150},
+        {**by_default, "subjects": ("s1", "s2"), "quiet": True},
+    ]
 
 
 def test_doctor_lists_its_checks(invoke, monkeypatch):

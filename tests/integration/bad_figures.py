@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from neuroparcel.brain.atlas import Label
+from neuroparcel.io.files import write_json
 from neuroparcel.io.regions import load_region
 from neuroparcel.io.writers.cifti_writer import write_dlabel
+from neuroparcel.pipeline.run_folder import read_run
 
-from ..report.samples import NODES, write_results
+from ..report.samples import NODES, add_reliability, add_training, write_results
 from .bad_files import FSAVERAGE3, LEFT, RIGHT, BrainAxis, Folder, fslr
 from .bad_inputs import Section
 
@@ -78,3 +80,67 @@ def _(at: Folder) -> list[str]:
     for file in (at / "results").glob("*_probseg.tsv"):
         file.unlink()
     return ["plot", str(at / "results")]
+
+
+def drawn(at: Folder, *more: str) -> list[str]:
+    """A good results folder, with a training and reliability, and ``neuroparcel plot`` of it."""
+    results = write_results(at / "results", NODES)
+    add_training(results)
+    write_json(results / "run.json", {**read_run(results), "labels": add_reliability(results)})
+    return ["plot", str(results), "--quiet", *more]
+
+
+@figures.case("figures of a model that is cut off", names="model.json")
+def _(at: Folder) -> list[str]:
+    at.text("results/model/model.json", "{")
+    return drawn(at, "--only", "networks")
+
+
+@figures.case("figures of a model that says nothing", names="model.json")
+def _(at: Folder) -> list[str]:
+    at.text("results/model/model.json", '{"format": 6}')
+    return drawn(at, "--only", "networks")
+
+
+@figures.case("figures of a training with a line of garbage", names="training.tsv")
+def _(at: Folder) -> list[str]:
+    arguments = drawn(at, "--only", "population")
+    text = (at / "results/training.tsv").read_text(encoding="utf-8")
+    at.text("results/training.tsv", text + "garbage")
+    return arguments
+
+
+@figures.case("figures of results without the table of reliability", names="reliability.tsv")
+def _(at: Folder) -> list[str]:
+    arguments = drawn(at, "--only", "reliability")
+    (at / "results/desc-labels_reliability.tsv").unlink()
+    return arguments
+
+
+@figures.case("figures of a damaged table of reliability", names="reliability.tsv")
+def _(at: Folder) -> list[str]:
+    arguments = drawn(at, "--only", "reliability")
+    at.text("results/desc-labels_reliability.tsv", "kind\tlow\thigh", "garbage")
+    return arguments
+
+
+@figures.case("figures of a run whose record is no object", names="run.json")
+def _(at: Folder) -> list[str]:
+    arguments = drawn(at)
+    at.text("results/run.json", "[1]")
+    return arguments
+
+
+@figures.case("figures of a run whose record lacks the region", names="run.json")
+def _(at: Folder) -> list[str]:
+    arguments = drawn(at)
+    record = read_run(at / "results")
+    write_json(at / "results/run.json", {k: v for k, v in record.items() if k != "region"})
+    return arguments
+
+
+@figures.case("figures of results with a damaged list of parcellations", names="parcellation.json")
+def _(at: Folder) -> list[str]:
+    arguments = drawn(at)
+    at.text("results/parcellation.json", '{"networks": 5}')
+    return arguments

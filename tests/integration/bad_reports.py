@@ -5,7 +5,7 @@ from __future__ import annotations
 from neuroparcel.io.files import write_json
 from neuroparcel.pipeline.run_folder import read_run
 
-from ..report.samples import NODES, write_results
+from ..report.samples import NODES, add_reliability, add_training, write_results
 from .bad_files import Folder
 from .bad_inputs import Section
 
@@ -35,6 +35,66 @@ def _(at: Folder) -> list[str]:
 def _(at: Folder) -> list[str]:
     arguments = written(at)
     (at / "results/sub-01/func/sub-01_seg-neuroparcel_probseg.tsv").unlink()
+    return arguments
+
+
+@reports.case("a report of a run whose record is no object", names="run.json")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    at.text("results/run.json", "[1]")
+    return arguments
+
+
+@reports.case("a report of a run whose record is no text", names="run.json")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    at.bytes("results/run.json", b"\xff\xfe")
+    return arguments
+
+
+@reports.case("a report of a run whose record is edited", names="options, inputs")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    write_json(at / "results/run.json", {**read_run(at / "results"), "options": 5, "inputs": []})
+    return arguments
+
+
+@reports.case("a report of results with a damaged list of parcellations", names="parcellation.json")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    at.text("results/parcellation.json", "[]")
+    return arguments
+
+
+@reports.case("a report of a model that is cut off", names="model.json")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    at.text("results/model/model.json", "{")
+    return arguments
+
+
+@reports.case("a report of a model that says nothing", names="model.json")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    at.text("results/model/model.json", '{"format": 6}')
+    return arguments
+
+
+@reports.case("a report of a training with a line of garbage", names="training.tsv")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    add_training(at / "results")
+    text = (at / "results/training.tsv").read_text(encoding="utf-8")
+    at.text("results/training.tsv", text + "garbage")
+    return arguments
+
+
+@reports.case("a report of a damaged table of reliability", names="reliability.tsv")
+def _(at: Folder) -> list[str]:
+    arguments = written(at)
+    labels = add_reliability(at / "results")
+    write_json(at / "results/run.json", {**read_run(at / "results"), "labels": labels})
+    at.text("results/desc-labels_reliability.tsv", "garbage")
     return arguments
 
 

@@ -7,8 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuroparcel.errors import FileFormatError
-from neuroparcel.io.files import atomic_path, read_arrays, write_arrays, write_json, write_text
+from neuroparcel.errors import CheckpointError, FileFormatError, OutputError, SpaceError
+from neuroparcel.io.files import (
+    atomic_path,
+    parsing,
+    read_arrays,
+    read_json,
+    write_arrays,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):
@@ -66,3 +74,44 @@ def test_other_files_are_refused(tmp_path):
         read_arrays(tmp_path / "none.safetensors")
     with pytest.raises(FileFormatError, match="not a safetensors file"):
         read_arrays(write_text(tmp_path / "text.safetensors", "pickle"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "Expecting property name"),
+        (b"\xff", "codec can't decode"),
+        (b"[1]", "it is no JSON object"),
+        (b"", "Expecting value"),
+    ],
+)
+def test_damaged_json_is_named_with_a_tip(tmp_path, content, said):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(OutputError, match=rf"run\.json is damaged \(.*{said}") as raised:
+        read_json(tmp_path / "run.json", "Run again.", OutputError)
+    assert raised.value.tip == "Run again."
+    assert "\n" not in raised.value.message
+    with pytest.raises(FileFormatError, match=r"gone\.json cannot be read \(No such file"):
+        read_json(tmp_path / "gone.json", "Run again.")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("link"), r"a\.json is damaged \(no 'link'\)\. Tip"),
+        (TypeError("not\nthis"), r"a\.json is damaged \(not this\)\. Tip"),
+        (AttributeError(), r"a\.json is damaged \(AttributeError\)\. Tip"),
+        (SpaceError("3 rows.", "Count."), r"a\.json is damaged: 3 rows\. Tip"),
+        (FileFormatError("b.json is short."), r"^b\.json is short\. Tip"),
+        (FileFormatError("b.json is short.", "Mend."), r"^b\.json is short\. Mend\.$"),
+        (CheckpointError("as it is"), "^as it is$"),
+    ],
+)
+def test_what_goes_wrong_with_a_files_content_is_its_damage(error, said):
+    with pytest.raises(CheckpointError, match=said), parsing("a.json", "Tip", CheckpointError):
+        raise error
+
+
+def test_bugs_and_interrupts_are_no_damage():
+    with pytest.raises(ZeroDivisionError), parsing("a.json", "Tip"):
+        raise ZeroDivisionError

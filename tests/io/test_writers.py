@@ -249,7 +249,7 @@ def test_damaged_results_are_refused(tmp_path, written):
     with pytest.raises(FileFormatError, match="lacks subjects"):
         read_parcellations(tmp_path)
     index.write_text("{")
-    with pytest.raises(FileFormatError, match="not valid JSON"):
+    with pytest.raises(FileFormatError, match=r"parcellation\.json is damaged .*Put the file back"):
         read_parcellations(tmp_path)
     index.write_text(text)
     rows = tmp_path / writers.ROWS

@@ -18,7 +18,7 @@ from neuroparcel.io.formats.cifti import read_cifti
 from neuroparcel.io.regions import load_region
 from neuroparcel.io.writers import write_parcellations
 from neuroparcel.parcellation import spins
-from neuroparcel.pipeline import CompareOptions, Comparison, compare, comparing, comparison_files
+from neuroparcel.pipeline import CompareOptions, Comparison, compare, comparing
 from neuroparcel.plotting import difference as plotting
 
 AREAS = load_region("broca-left").label_of_vertex
@@ -152,14 +152,13 @@ def test_other_targets_and_damaged_profiles_are_said(fits, tmp_path):
 
 
 def test_what_is_written(fits, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison_files, "_DPI", 20)
     monkeypatch.setattr(plotting, "_LARGE", 60)
     output = tmp_path / "out"
-    found = run(*fits, output=output)
+    found = run(*fits, output=output, formats=("png", "svg"), dpi=30)
     names = {file.relative_to(output).as_posix() for file in found.files}
     assert names == {p.relative_to(output).as_posix() for p in output.rglob("*") if p.is_file()}
     assert {"comparison.tsv", "subjects.tsv", "comparison.json"} <= names
-    assert "figures/difference.png" in names
+    assert {"figures/difference.png", "figures/difference.svg"} <= names
     rows = read_table(output / "comparison.tsv")
     assert [(row["first"], row["second"]) for row in rows] == [
         (row.first or "n/a", row.second or "n/a") for row in found.networks
@@ -263,8 +262,13 @@ def test_nodes_are_compared_without_a_figure(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [({"match": "faith"}, "--match is 'faith'.*overlap"), ({"spins": -1}, "--spins is -1")],
-    ids=["match", "spins"],
+    [
+        ({"match": "faith"}, "--match is 'faith'.*overlap"),
+        ({"spins": -1}, "--spins is -1"),
+        ({"formats": ("gif",)}, "--format is 'gif'"),
+        ({"dpi": 5}, "--dpi is 5"),
+    ],
+    ids=["match", "spins", "format", "dpi"],
 )
 def test_options_that_make_no_sense(given, says):
     with pytest.raises(OptionError, match=says):

@@ -80,7 +80,8 @@ def draw(tmp_path) -> Draw:
 
 
 def test_the_cortex_is_drawn(draw):
-    assert set(draw(PATCH, HISTORY)) == {"population", "overview", "sub-s1", "training"}
+    names = {"population", "overview", "uncertainty", "sub-s1", "training"}
+    assert set(draw(PATCH, HISTORY)) == names
     assert undrawn(PATCH) is None
 
 
@@ -193,6 +194,20 @@ def test_some_subjects(run_folder):
     overview = files[0].read_text(encoding="utf-8")
     assert "1 of 2 subjects" in overview
     assert ">s1<" not in overview
+
+
+def test_everybody_who_is_asked_for_is_drawn(run_folder, monkeypatch):
+    """An overview is cut, here after one subject, only if nobody is asked for."""
+    monkeypatch.setitem(surface.draw_cohort.__kwdefaults__, "max_subjects", 1)
+    for asked, said in (
+        ((), "the first 1 of 2 subjects"),
+        (("s1", "s2"), "2 networks, 2 subjects"),
+    ):
+        how = {"only": ["overview"], "formats": ["svg"], "dpi": 30, "quiet": True}
+        (file,) = plot(run_folder, subjects=asked, **how)
+        drawing = file.read_text(encoding="utf-8")
+        assert f"{said}<" in drawing
+        assert (">s2<" in drawing) == bool(asked)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from neuroparcel.atomic import ASIDE
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.errors import FileFormatError, OutputError
-from neuroparcel.io.files import write_json
+from neuroparcel.io.files import read_json, write_json
 from neuroparcel.pipeline import FitOptions, report, reporting
 from neuroparcel.pipeline.run_folder import open_run, read_run
 
-from ..report.samples import NODES, broca, write_results
+from ..report.samples import NODES, add_reliability, broca, write_results
 
 VOXELS = BrainAxis(
     "MNI152NLin6Asym",
@@ -109,7 +109,7 @@ def test_voxels_have_neither_maps_nor_surface_and_that_is_said(tmp_path):
 
 def test_the_command_names_the_folder(results):
     page = report(results, quiet=True).read_text(encoding="utf-8")
-    assert f"--output {results.resolve()}</code>" in page
+    assert f"--output {results.resolve()}-again</code>" in page
 
 
 def test_an_inferred_run_tells_of_its_model(tmp_path):
@@ -152,6 +152,83 @@ def damaged(folder: Path) -> None:
     (folder / "run.json").write_text("{")
 
 
+def a_list(folder: Path) -> None:
+    (folder / "run.json").write_text("[1]")
+
+
+def other_bytes(folder: Path) -> None:
+    (folder / "run.json").write_bytes(b"\xff\xfe")
+
+
+def other_types(folder: Path) -> None:
+    change_run(folder, options=[], prior_only=5)
+
+
+def half_a_verdict(folder: Path) -> None:
+    change_run(folder, verdict={"good": True}, inputs={"a": 1}, reduction={"a": 1})
+
+
+def another_region(folder: Path) -> None:
+    change_run(folder, region={"name": "broca-left"})
+
+
+def garbage_in_training(folder: Path) -> None:
+    (folder / "training.tsv").write_text("step\tstage\tobjective\tloss\tvalidation_loss\nx\n")
+
+
+def another_training(folder: Path) -> None:
+    (folder / "training.tsv").write_text("a\tb\n1\t2\n")
+
+
+def no_reliability(folder: Path) -> None:
+    change_run(folder, labels=add_reliability(folder))
+    (folder / "desc-labels_reliability.tsv").unlink()
+
+
+def garbage_in_reliability(folder: Path) -> None:
+    change_run(folder, labels=add_reliability(folder))
+    path = folder / "desc-labels_reliability.tsv"
+    path.write_text(path.read_text().replace("top", "tip"))
+
+
+def half_a_reliability(folder: Path) -> None:
+    labels = {**add_reliability(folder), "reliability": {"brier": 0.5}}
+    change_run(folder, labels=labels)
+
+
+def index_of_another_kind(folder: Path) -> None:
+    (folder / "parcellation.json").write_text("[]")
+
+
+def networks_that_are_no_list(folder: Path) -> None:
+    index = read_json(folder / "parcellation.json")
+    write_json(folder / "parcellation.json", {**index, "networks": "ab"})
+
+
+def too_few_colours(folder: Path) -> None:
+    index = read_json(folder / "parcellation.json")
+    write_json(folder / "parcellation.json", {**index, "colours": index["colours"][:1]})
+
+
+def no_axis(folder: Path) -> None:
+    index = read_json(folder / "parcellation.json")
+    write_json(folder / "parcellation.json", {**index, "axis": {}})
+
+
+def a_model_cut_off(folder: Path) -> None:
+    (folder / "model").mkdir()
+    (folder / "model/model.json").write_text("{")
+
+
+def a_model_of_another_kind(folder: Path) -> None:
+    (folder / "model").mkdir()
+    (folder / "model/model.json").write_text('{"format": 6}')
+
+
+def empty_networks(folder: Path) -> None:
+    (folder / "desc-population_networks.tsv").write_text("target\ta\tb\n")
+
+
 def of_a_selection(folder: Path) -> None:
     content = read_run(folder)
     write_json(folder / "run.json", {k: v for k, v in content.items() if k != "verdict"})
@@ -181,6 +258,23 @@ def without_numbers(folder: Path) -> None:
         (no_run, OutputError, r"holds no run of neuroparcel \(no run\.json\)\. Give the --output"),
         (unfinished, OutputError, r"unfinished run\. Go on with neuroparcel fit"),
         (damaged, OutputError, r"run\.json is damaged .*Run again with --overwrite"),
+        (a_list, OutputError, r"run\.json is damaged \(it is no JSON object\)\. Run again"),
+        (other_bytes, OutputError, r"run\.json is damaged .'utf-8' codec"),
+        (other_types, OutputError, r"run\.json is damaged \(options, prior_only\)"),
+        (half_a_verdict, OutputError, r"run\.json is damaged \(verdict, inputs, reduction\)"),
+        (another_region, OutputError, r"run\.json is damaged \(no 'label_of_vertex'\)"),
+        (garbage_in_training, FileFormatError, r"training\.tsv has 5 columns, but not in line 2"),
+        (another_training, FileFormatError, r"training\.tsv is damaged .its columns are not step"),
+        (no_reliability, FileFormatError, r"reliability\.tsv does not exist\. Put it back"),
+        (garbage_in_reliability, FileFormatError, r"reliability\.tsv is damaged .a kind of lab"),
+        (half_a_reliability, FileFormatError, r"run\.json is damaged \(no 'n_subjects'\)"),
+        (index_of_another_kind, FileFormatError, r"parcellation\.json is damaged .it is no JSON"),
+        (networks_that_are_no_list, FileFormatError, r"networks is no list of names.*Put the"),
+        (too_few_colours, FileFormatError, r"damaged \(1 colours for 2 networks\)"),
+        (no_axis, FileFormatError, r"parcellation\.json is damaged \(no 'structures'\)"),
+        (a_model_cut_off, FileFormatError, r"model\.json is damaged \(Expecting.*Put it back"),
+        (a_model_of_another_kind, FileFormatError, r"model\.json is damaged \(no 'family'\)"),
+        (empty_networks, FileFormatError, r"networks\.tsv is no table of networks .it has no ro"),
         (of_a_selection, OutputError, r"run\.json says nothing of verdict.*Give the --output"),
         (
             without_a_map,

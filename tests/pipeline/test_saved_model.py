@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -122,4 +123,34 @@ def test_models_of_another_format_are_refused(tmp_path):
         load_model(tmp_path)
     config.unlink()
     with pytest.raises(CheckpointError, match="no saved model at"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda config: {"format": config["format"]}, r"model\.json is damaged \(no 'recipe'\)"),
+        (lambda config: {**config, "recipe": 5}, r"model\.json is damaged \("),
+        (lambda config: {**config, "family": []}, r"model\.json is damaged \("),
+        (
+            lambda config: {**config, "model": {}},
+            r"model\.json is damaged \(no 'log_scale_range'\)",
+        ),
+        (lambda config: {**config, "identity": None}, r"model\.json is damaged \("),
+        (lambda config: [config], r"model\.json is damaged \(it is no JSON object\)"),
+    ],
+    ids=["only the format", "recipe", "family", "model", "identity", "a list"],
+)
+def test_models_that_lack_something_are_refused(tmp_path, change, said):
+    config, *_ = make_model(maps(NODES)).save(tmp_path)
+    config.write_text(json.dumps(change(json.loads(config.read_text()))))
+    with pytest.raises(CheckpointError, match=said) as raised:
+        load_model(tmp_path)
+    assert raised.value.tip == "Put it back, or fit again."
+
+
+def test_a_model_without_its_arrays_is_refused(tmp_path):
+    _, arrays, _ = make_model(maps(NODES)).save(tmp_path)
+    arrays.unlink()
+    with pytest.raises(CheckpointError, match=r"anatomy\.safetensors does not exist.*Put it back"):
         load_model(tmp_path)

@@ -10,12 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from neuroparcel.brain.colours import network_colours
+from neuroparcel.brain.comparison import (
+    NetworkMap,
+    match_by_overlap,
+    measure,
+    network_agreement,
+)
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.io.targets import load_targets
 from neuroparcel.parcellation.selection import MEASURES, Selection, recommend
 from neuroparcel.plotting.connections import draw_connections
+from neuroparcel.plotting.difference import draw_difference
 from neuroparcel.plotting.heatmap import draw_heatmap
 from neuroparcel.plotting.legend import Legend
 from neuroparcel.plotting.page import SMALL, WIDTH, shortened, text_width
@@ -66,6 +73,14 @@ def heatmap(n_nodes: int, n_networks: int) -> Figure:
     return draw_heatmap(np.ones((n_nodes, n_nodes)), labels, names, title=LONG, names=nodes)
 
 
+def compared(soft: SoftParcellation) -> Figure:
+    """A map and itself."""
+    one = NetworkMap.of_parcellation(LONG, soft)
+    pairs = match_by_overlap(one, one)
+    rows, found = network_agreement(one, one, pairs), measure(one, one, pairs)
+    return draw_difference(one, one, pairs, networks=rows, agreement=found, region="part")
+
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "close-up, long names": lambda: draw_parcellation(soft_of(9, cortex=False, long=True), LONG),
     "cohort": lambda: draw_cohort(cohort_of(soft_of(30, cortex=False), 11)),
@@ -74,6 +89,9 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "panel, long names": lambda: draw_panel(soft_of(5, long=True), LONG),
     "cohort panel": lambda: draw_cohort_panel(cohort_of(soft_of(7), 2)),
     "uncertainty": lambda: draw_uncertainty(soft_of(7), LONG),
+    "uncertainty, close up": lambda: draw_uncertainty(soft_of(7, cortex=False), LONG),
+    "difference": lambda: compared(soft_of(7)),
+    "difference, close up": lambda: compared(soft_of(9, cortex=False, long=True)),
     "connections": lambda: draw_connections(
         np.eye(2, 1488), load_targets("seeds"), ["a" * 80, "b"], network_colours(2)
     ),

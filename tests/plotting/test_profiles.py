@@ -57,6 +57,40 @@ def test_cells_stand_in_the_row_of_their_target_and_the_column_of_their_network(
     np.testing.assert_allclose(strip[0], np.array(network_colours(2))[:, :3])
 
 
+@pytest.mark.parametrize(("n_networks", "n_targets"), [(2, 10), (17, 10), (3, 300)])
+def test_a_picture_has_no_colours_but_those_of_its_cells(pixels_of, n_networks, n_targets):
+    """Neither between networks nor between targets; no colour comes from two cells."""
+    figure = draw(n_networks, [f"t{number}" for number in range(n_targets)])
+    figure.set_dpi(200)
+    axes = figure.axes[0]
+    axes.set_axis_off()  # no ticks and no frame over it
+    box = axes.get_window_extent()
+    picture = pixels_of(figure)[::-1]  # rows from below, as boxes count
+    inside = picture[int(box.y0) + 2 : int(box.y1) - 2, int(box.x0) + 2 : int(box.x1) - 2].reshape(
+        -1, 3
+    )
+    image = axes.images[0]
+    cells = 255 * image.cmap(image.norm(image.get_array()))[..., :3].reshape(-1, 3)
+    assert len(inside) > 10_000
+    found = np.unique(inside, axis=0)
+    distance = np.abs(found[:, None] - cells).max(axis=-1).min(axis=1)
+    assert distance.max() < 2  # what is left is rounding
+
+
+def test_more_targets_than_pixels_are_averaged_in_their_own_network(pixels_of):
+    """Two networks, -1 and 1 at all of 3,000 targets: the border between the rows is sharp."""
+    profiles = np.repeat([[-1.0], [1.0]], 3000, axis=1)
+    figure = draw_profiles(profiles, ["t"] * 3000, ["a", "b"], network_colours(2))
+    figure.set_dpi(200)
+    box = figure.axes[0].get_window_extent()
+    middle = int((box.x0 + box.x1) / 2)
+    column = pixels_of(figure)[::-1][int(box.y0) + 4 : int(box.y1) - 4, middle].astype(int)
+    ends = np.stack([column[0], column[-1]])
+    assert np.abs(ends[0] - ends[1]).max() > 50
+    distance = np.abs(column[:, None] - ends).max(axis=-1).min(axis=1)
+    assert (distance > 2).sum() < 0.1 * len(column)
+
+
 def test_positive_profiles_are_drawn_less_their_mean():
     signed = np.array([[1.0, -2.0], [0.0, 3.0]])
     np.testing.assert_array_equal(contrasts(signed)[0], signed)

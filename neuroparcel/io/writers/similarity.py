@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroparcel.errors import FileFormatError
+from neuroparcel.io.files import parsing
 from neuroparcel.io.writers.tables import read_tsv, write_tsv
 from neuroparcel.types import FloatArray
 
@@ -51,11 +51,9 @@ def read_similarity(folder: Path) -> FloatArray | None:
     path = folder / SIMILARITY_FILE
     if not path.exists():
         return None
-    header, rows = read_tsv(path)
-    try:
+    with parsing(path, "Put it back, or run neuroparcel fit or infer again with --overwrite."):
+        header, rows = read_tsv(path)
         similarity = np.array(rows, dtype=np.float32)
-    except ValueError as error:
-        raise FileFormatError(f"{path} holds something else than numbers ({error}).") from error
-    if similarity.shape != (len(header), len(header)):
-        raise FileFormatError(f"{path} has {len(rows)} rows for {len(header)} nodes.")
-    return similarity
+        if similarity.shape != (len(header), len(header)):
+            raise ValueError(f"{len(rows)} rows for {len(header)} nodes")
+        return similarity

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,9 +15,10 @@ from neuroparcel.brain.colours import Colour
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation, position_of
 from neuroparcel.errors import FileFormatError
 from neuroparcel.io.axis_arrays import axis_from
-from neuroparcel.io.files import read_arrays
+from neuroparcel.io.files import parsing, read_arrays, read_json
 from neuroparcel.io.writers.map_files import INDEX, REGION, ROWS, MapFiles, maps_of
 
+_TIP = "Put the file back, or run neuroparcel fit or infer again with --overwrite."
 _ENTRIES = ("stem", "networks", "colours", "subjects", "sessions", "present", "axis")
 
 
@@ -90,8 +90,7 @@ class StoredParcellations:
         try:
             soft = maps_of(self.axis).read(file, self.networks)
         except FileFormatError as error:
-            tip = "Put the file back, or run neuroparcel fit or infer again with --overwrite."
-            raise FileFormatError(error.message, error.tip or tip) from error
+            raise FileFormatError(error.message, error.tip or _TIP) from error
         return replace(soft, colours=self.colours)
 
 
@@ -110,13 +109,14 @@ def open_parcellations(folder: Path) -> StoredParcellations:
         missing or damaged, reading it says so.
     """
     index = _read_index(folder)
-    axis = axis_from(REGION, index["axis"], read_arrays(folder / ROWS))
-    networks, subjects, sessions = (
-        tuple(index[name]) for name in ("networks", "subjects", "sessions")
-    )
-    colours = tuple(tuple(colour) for colour in index["colours"])
-    present = {subject: tuple(days) for subject, days in index["present"].items()}
-    files = MapFiles(folder, index["stem"])
+    with parsing(folder / INDEX, _TIP):
+        axis = axis_from(REGION, index["axis"], read_arrays(folder / ROWS))
+        networks, subjects, sessions = (
+            _names(index, name) for name in ("networks", "subjects", "sessions")
+        )
+        present = {subject: tuple(index["present"][subject]) for subject in subjects}
+        colours = _colours(index, len(networks))
+        files = MapFiles(folder, str(index["stem"]))
     return StoredParcellations(axis, networks, colours, subjects, sessions, present, files)
 
 
@@ -142,15 +142,12 @@ def read_parcellations(folder: Path) -> CohortParcellation:
 
 def _read_index(folder: Path) -> dict[str, Any]:
     path = folder / INDEX
-    try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise FileFormatError(
             f"{folder} holds no parcellations ({INDEX} is missing).",
             "Give the output folder of neuroparcel fit or infer.",
-        ) from error
-    except ValueError as error:
-        raise FileFormatError(f"{path} is not valid JSON ({error}).") from error
+        )
+    index = read_json(path, _TIP)
     missing = set(_ENTRIES) - index.keys()
     if missing:
         raise FileFormatError(
@@ -158,3 +155,19 @@ def _read_index(folder: Path) -> dict[str, Any]:
             "Run neuroparcel fit or infer again.",
         )
     return index
+
+
+def _names(index: Mapping[str, Any], entry: str) -> tuple[str, ...]:
+    names = index[entry]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{entry} is no list of names")
+    return tuple(names)
+
+
+def _colours(index: Mapping[str, Any], n_networks: int) -> tuple[Colour, ...]:
+    colours: list[Colour] = [
+        (float(r), float(g), float(b), float(a)) for r, g, b, a in index["colours"]
+    ]
+    if len(colours) != n_networks:
+        raise ValueError(f"{len(colours)} colours for {n_networks} networks")
+    return tuple(colours)
