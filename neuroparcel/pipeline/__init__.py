@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         FitOptions,
         InferOptions,
         InspectOptions,
-        SelectOptions,
     )
     from neuroparcel.pipeline.planning import Plan
     from neuroparcel.pipeline.reporting import report
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from neuroparcel.pipeline.saved_model import SavedModel, load_model
     from neuroparcel.pipeline.selecting import plan_select, select
     from neuroparcel.pipeline.selection_files import SelectionResult
+    from neuroparcel.pipeline.selection_options import SelectOptions
 
 _HOME = {
     "BuildOptions": "options",
@@ -47,7 +47,7 @@ _HOME = {
     "InspectOptions": "options",
     "Plan": "planning",
     "SavedModel": "saved_model",
-    "SelectOptions": "options",
+    "SelectOptions": "selection_options",
     "SelectionResult": "selection_files",
     "add_atlas": "atlases",
     "build": "connectomes",

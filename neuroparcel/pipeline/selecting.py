@@ -28,12 +28,13 @@ from neuroparcel.parcellation.selection import (
 )
 from neuroparcel.parcellation.selection_scores import Judge
 from neuroparcel.pipeline.fitting import Learnt, find_inputs, learn, reduce
-from neuroparcel.pipeline.options import FitOptions, SelectOptions
+from neuroparcel.pipeline.options import FitOptions
 from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import progress_bar
 from neuroparcel.pipeline.reading import read_cohort
 from neuroparcel.pipeline.run_folder import RUN_FILE, RunFolder, open_run, read_run
 from neuroparcel.pipeline.selection_files import SelectionResult, write_selection
+from neuroparcel.pipeline.selection_options import SelectOptions
 from neuroparcel.types import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import numpy as np
 from neuroparcel.atomic import atomic_path
 from neuroparcel.io.writers.tables import write_tsv
 from neuroparcel.parcellation.selection import BY_SPLIT, Recommendation, Selection, recommend
-from neuroparcel.pipeline.options import SelectOptions
 from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.results import FIGURES
 from neuroparcel.pipeline.run_folder import RunFolder
+from neuroparcel.pipeline.selection_options import SelectOptions
 
 CURVES_FILE, SCORES_FILE, FIGURE_FILE = "networks.tsv", "scores.tsv", "selection.png"
 

@@ -8,7 +8,8 @@ from neuroparcel.errors import CheckpointError, OptionError
 from neuroparcel.inference.stages import Schedule
 from neuroparcel.pipeline.devices import device_for
 from neuroparcel.pipeline.families import FAMILIES, saved_family
-from neuroparcel.pipeline.options import FitOptions, InferOptions, SelectOptions
+from neuroparcel.pipeline.options import FitOptions, InferOptions
+from neuroparcel.pipeline.selection_options import SelectOptions
 
 
 @pytest.mark.parametrize("name", FAMILIES)
