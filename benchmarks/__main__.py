@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.record import Recorder
 from neuroparcel.errors import OptionError
 
-OF_REAL_DATA = ("demo", "cortex", "gallery")
+OF_REAL_DATA = ("demo", "cortex", "gallery", "stability")
 NAMES = ("exact", "loading", "simulated", "cost", "figures", *OF_REAL_DATA)
 
 

@@ -6,7 +6,6 @@ Dice coefficient stands beside the name, and says how far the name can be truste
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks.mdtb import folder_of, write_list
 from benchmarks.record import Recorder
 from neuroparcel.brain.atlas import Atlas
 from neuroparcel.brain.contingency import contingency, dice_of
 from neuroparcel.brain.matching import best_pairs
 from neuroparcel.brain.parcellation import CohortParcellation
-from neuroparcel.errors import OptionError
 from neuroparcel.io.atlases import load_atlas
 from neuroparcel.parcellation.labels import parcellate
 from neuroparcel.pipeline.fitting import find_inputs, learn
@@ -50,9 +49,7 @@ def run(recorder: Recorder, seed: int, data: Path | None) -> None:
     from neuroparcel.plotting.panel import draw_cohort_panel
     from neuroparcel.plotting.uncertainty import draw_uncertainty
 
-    maps = (data or Path(os.environ.get("NEUROPARCEL_TEST_DATA", ""))) / "mdtb_cortex"
-    if not maps.is_dir():
-        raise OptionError(f"there is no {maps}.", "Name the folder of real data with --data.")
+    maps = folder_of(data)
     for networks in (7,) if recorder.quick else (7, 17):
         atlas = load_atlas(f"yeo{networks}")
         found, dice = named_after(_parcellate(maps, networks, seed), atlas)
@@ -117,12 +114,7 @@ def beside(found: CohortParcellation, atlas: Atlas) -> CohortParcellation:
 
 def _parcellate(maps: Path, networks: int, seed: int) -> CohortParcellation:
     with tempfile.TemporaryDirectory() as folder:
-        rows = ["subject\tsession\tpath"]
-        for file in sorted(maps.glob("sub-*/*_maps.dscalar.nii")):
-            subject, session = file.name.split("_")[:2]
-            rows.append(f"{subject[4:]}\t{session[4:]}\t{file.resolve()}")
-        table = Path(folder) / "all.tsv"
-        table.write_text("\n".join([*rows, ""]), encoding="utf-8")
+        table = write_list(maps, Path(folder) / "all.tsv")
         options = FitOptions(
             subjects=table,
             output=Path(folder) / "none",

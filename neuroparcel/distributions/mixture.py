@@ -5,12 +5,52 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
+
+
+@dataclass(frozen=True)
+class NaturalForm:
+    r"""Densities of components as functions linear in ``y``, its square and one.
+
+    .. math:: \log p_k(y) = b_k^T y + a_k \|y\|^2 + c_k
+
+    A mean of densities over draws of their parameters is that of the mean coefficients: however
+    many draws there are, each ``y`` is looked at once.
+
+    Attributes
+    ----------
+    coefficients : Tensor, shape (..., K, D + 2)
+        b, then a, then c.
+    """
+
+    coefficients: Tensor
+
+    @classmethod
+    def of(cls, linear: Tensor, square: Tensor, constant: Tensor) -> NaturalForm:
+        """From b (..., K, D), and a and c that can be broadcast to (..., K)."""
+        parts = [linear]
+        parts += [part.unsqueeze(-1).expand(*linear.shape[:-1], 1) for part in (square, constant)]
+        return cls(torch.cat(parts, -1))
+
+    @staticmethod
+    def features(value: Tensor) -> Tensor:
+        """What densities are linear in, of ``value`` (..., D); (..., D + 2)."""
+        square = value.square().sum(-1, keepdim=True)
+        return torch.cat([value, square, torch.ones_like(square)], -1)
+
+    def mean(self) -> NaturalForm:
+        """Mean over the first dimension."""
+        return NaturalForm(self.coefficients.mean(0))
+
+    def __call__(self, value: Tensor) -> Tensor:
+        """Log density of each component at ``value`` (..., D); (..., K)."""
+        return products(self.features(value), self.coefficients)
 
 
 class LocationMixture(TorchDistribution):
@@ -50,6 +90,10 @@ class LocationMixture(TorchDistribution):
     @abstractmethod
     def component_log_prob(self, value: Tensor) -> Tensor:
         """Log density of each component at ``value`` (..., D), without weights; (..., K)."""
+
+    @abstractmethod
+    def natural(self) -> NaturalForm:
+        """The components' densities as coefficients of what they are linear in."""
 
     @abstractmethod
     def _draw(self, loc: Tensor, spread: Tensor) -> Tensor:
@@ -111,6 +155,20 @@ class GaussianMixture(LocationMixture):
     def component_log_prob(self, value: Tensor) -> Tensor:
         """Log density of each component at ``value`` (..., D), without weights; (..., K)."""
         return isotropic_log_prob(value, self.locs, self.scale)
+
+    def natural(self) -> NaturalForm:
+        """Around the origin: coordinates whose mean is far from it lose digits."""
+        n_features = self.locs.shape[-1]
+        locs, n_features = self.locs, self.locs.shape[-1]
+        shape = torch.broadcast_shapes(locs.shape[:-1], self.scale.shape)
+        locs = locs.expand(*shape, n_features)
+        precision = self.scale.square().reciprocal()
+        log_normaliser = n_features * (self.scale.log() + 0.5 * math.log(2 * math.pi))
+        return NaturalForm.of(
+            precision.unsqueeze(-1) * locs,
+            -0.5 * precision,
+            -0.5 * precision * locs.square().sum(-1) - log_normaliser,
+        )
 
     def _draw(self, loc: Tensor, spread: Tensor) -> Tensor:
         return loc + spread.unsqueeze(-1) * torch.randn_like(loc)

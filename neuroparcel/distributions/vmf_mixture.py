@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.nn.functional import normalize
 
-from neuroparcel.distributions.mixture import LocationMixture, products
+from neuroparcel.distributions.mixture import LocationMixture, NaturalForm, products
 from neuroparcel.distributions.von_mises_fisher import log_normaliser, sample_around
 
 
@@ -54,6 +54,12 @@ class VonMisesFisherMixture(LocationMixture):
     def component_log_prob(self, value: Tensor) -> Tensor:
         """Log density of each component at unit vectors (..., D), without weights; (..., K)."""
         return von_mises_fisher_log_prob(value, self.locs, self.concentration)
+
+    def natural(self) -> NaturalForm:
+        """Of unit vectors, which have the same square."""
+        directions = self.concentration.unsqueeze(-1) * normalize(self.locs, dim=-1)
+        constant = log_normaliser(self.concentration, self.locs.shape[-1])
+        return NaturalForm.of(directions, torch.zeros_like(constant), constant)
 
     def _draw(self, loc: Tensor, spread: Tensor) -> Tensor:
         return sample_around(loc, spread)

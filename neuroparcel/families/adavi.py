@@ -200,11 +200,16 @@ class MeanFieldPosterior(ConditionedFamily):
     flows: dict[str, ConditionedFlow | ConditionedComponents]
     data: Observation
 
-    def rsample(self, n_draws: int) -> Draws:
-        """Draws of shape (draw, batch, *plates, *event) and their log density."""
+    def rsample(self, n_draws: int, *, common: bool = False) -> Draws:
+        """Draws of shape (draw, batch, *plates, *event) and their log density.
+
+        With ``common`` noise, the draws of a data set do not depend on which others are in its
+        batch, and differences between data sets are not those of the noise.
+        """
         values, log_prob = {}, {}
         for site in self.graph.latents:
-            unbounded, log_density = self.flows[site.name].rsample_and_log_prob(n_draws)
+            flow = self.flows[site.name]
+            unbounded, log_density = flow.rsample_and_log_prob(n_draws, common=common)
             values[site.name], log_det = self.links[site.name](unbounded)
             log_prob[site.name] = self._sum(log_density - log_det, site)
         return Draws(values, log_prob)

@@ -67,9 +67,9 @@ class ConditionedComponents:
         """Shape (batch..., component * n)."""
         return self.rows.shift.flatten(-2)
 
-    def rsample_and_log_prob(self, n_draws: int) -> tuple[Tensor, Tensor]:
+    def rsample_and_log_prob(self, n_draws: int, *, common: bool = False) -> tuple[Tensor, Tensor]:
         """Draws (draw, batch..., component * n) and their log density (draw, batch...)."""
-        value, log_prob = self.rows.rsample_and_log_prob(n_draws)
+        value, log_prob = self.rows.rsample_and_log_prob(n_draws, common=common)
         return value.flatten(-2), log_prob.sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:

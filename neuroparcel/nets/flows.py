@@ -86,11 +86,14 @@ class ConditionedFlow:
     transform: ComposedTransform | None
     mixing: Tensor | None = None
 
-    def rsample_and_log_prob(self, n_draws: int) -> tuple[Tensor, Tensor]:
-        """Draws (draw, batch..., n) and their log density (draw, batch...), in one pass."""
-        base = torch.randn(
-            n_draws, *self.shift.shape, dtype=self.shift.dtype, device=self.shift.device
-        )
+    def rsample_and_log_prob(self, n_draws: int, *, common: bool = False) -> tuple[Tensor, Tensor]:
+        """Draws (draw, batch..., n) and their log density (draw, batch...), in one pass.
+
+        With ``common`` noise, all rows of the first batch dimension are drawn alike.
+        """
+        shape = (1, *self.shift.shape[1:]) if common else self.shift.shape
+        base = torch.randn(n_draws, *shape, dtype=self.shift.dtype, device=self.shift.device)
+        base = base.expand(n_draws, *self.shift.shape)
         log_prob = _standard_normal(base) - self.log_scale.sum(-1)
         if self.transform is not None:
             base, log_det = self.transform.call_and_ladj(base)

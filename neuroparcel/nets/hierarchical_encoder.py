@@ -40,6 +40,37 @@ class Encoding:
 
 
 @dataclass(frozen=True)
+class EncodedMembers:
+    """What a data set says of the members of its outermost plate, each by itself.
+
+    Attributes
+    ----------
+    encodings : tuple of Encoding
+        Of all hierarchies but the topmost.
+    raw : Tensor, shape (batch, member, n_summary)
+        Plain summaries of the members before they were standardised; those of the observed
+        elements, if they are the members.
+    tokens : Tensor, shape (batch, member, feature)
+        What a set transformer reads of them.
+    mask : Tensor of bool, shape (batch, member)
+    """
+
+    encodings: tuple[Encoding, ...]
+    raw: Tensor
+    tokens: Tensor
+    mask: Tensor
+
+    def take(self, index: Tensor) -> EncodedMembers:
+        """Some members of the first data set: those that ``index`` (new_batch, size) numbers."""
+        return EncodedMembers(
+            tuple(Encoding(e.summary[0][index], e.embedding[0][index]) for e in self.encodings),
+            self.raw[0][index],
+            self.tokens[0][index],
+            self.mask[0][index],
+        )
+
+
+@dataclass(frozen=True)
 class EncoderConfig:
     """Sizes of the encoder; equal at all hierarchies (ADAVI, appendix B.5).
 
@@ -147,15 +178,32 @@ class HierarchicalEncoder(nn.Module):
 
     def forward(self, data: Observation) -> tuple[Encoding, ...]:
         """Encodings of hierarchy 1, 2, ..., number of plates."""
+        return self.together(self.members(data))
+
+    def members(self, data: Observation) -> EncodedMembers:
+        """Encode the members of the outermost plate, which do not see one another."""
         raw = tokens = self._elements(data)
         encodings: list[Encoding] = []
-        for level in range(len(self.summaries)):
-            mask = data.mask_at(level)
-            raw = self._summarise(level, raw, mask)
-            summary = self.standardise[level](raw)
-            encodings.append(Encoding(summary, self._attend(level, tokens, mask)))
-            tokens = torch.cat([summary, encodings[-1].embedding], -1)
-        return tuple(encodings)
+        top = len(self.summaries) - 1
+        for level in range(top):
+            encoding, raw = self._contract(level, raw, tokens, data.mask_at(level))
+            tokens = torch.cat([encoding.summary, encoding.embedding], -1)
+            encodings.append(encoding)
+        return EncodedMembers(tuple(encodings), raw, tokens, data.mask_at(top))
+
+    def together(self, members: EncodedMembers) -> tuple[Encoding, ...]:
+        """Their encodings, and that of the set that they form."""
+        top = len(self.summaries) - 1
+        encoding, _ = self._contract(top, members.raw, members.tokens, members.mask)
+        return (*members.encodings, encoding)
+
+    def _contract(
+        self, level: int, raw: Tensor, tokens: Tensor, mask: Tensor
+    ) -> tuple[Encoding, Tensor]:
+        """Encoding of the sets of a level, and their plain summaries."""
+        raw = self._summarise(level, raw, mask)
+        summary = self.standardise[level](raw)
+        return Encoding(summary, self._attend(level, tokens, mask)), raw
 
     def compile_transformers(self, backend: str = "inductor") -> None:
         """Compile the set transformers in place; names of weights stay as they are.

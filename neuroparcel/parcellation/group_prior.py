@@ -30,19 +30,20 @@ def vertex_prior(labels: Tensor, neighbours: csr_array | None = None) -> Tensor:
 
     Parameters
     ----------
-    labels : Tensor, shape (vertex, network)
-        Sum over subjects of the mean soft labels of each; zeros where none has data.
+    labels : Tensor, shape (..., vertex, network)
+        Of one group or of several: sum over subjects of the mean soft labels of each; zeros
+        where none has data.
     neighbours : csr_array, shape (vertex, vertex), optional
         Rows of sum 1, or 0 for a vertex without neighbours.
 
     Returns
     -------
-    Tensor, shape (vertex, network)
+    Tensor, shape (..., vertex, network)
         Rows of sum 1.
     """
     # With a trace of the uniform distribution, which is left where there is no data at all.
-    everywhere = labels.sum(0, keepdim=True) + 1e-12
-    everywhere = everywhere / everywhere.sum()
+    everywhere = labels.sum(-2, keepdim=True) + 1e-12
+    everywhere = everywhere / everywhere.sum(-1, keepdim=True)
     has_data = labels.sum(-1, keepdim=True) > 1e-6
     own = torch.where(has_data, labels / labels.sum(-1, keepdim=True).clamp_min(1e-12), everywhere)
     if neighbours is not None:

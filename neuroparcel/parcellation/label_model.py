@@ -44,7 +44,7 @@ class LabelModel:
 
     Parameters
     ----------
-    prior : Tensor, shape (vertex, network) or (1, network)
+    prior : Tensor, shape (..., vertex or 1, network)
         Probability of each network before the data, theta; rows sum to 1.
     evidence_weight : float
         w; 1 believes the density, 0 the prior alone.
@@ -99,43 +99,52 @@ class LabelModel:
         return replace(self, temperature=temperature, uniform_share=uniform_share)
 
     def __call__(self, evidence: Tensor, strength: Tensor | None = None) -> Tensor:
-        """Soft labels of one session, or of the joint evidence of several.
+        """Soft labels of sessions, or of the joint evidence of several.
 
         Parameters
         ----------
-        evidence : Tensor, shape (vertex, network)
+        evidence : Tensor, shape (..., vertex, network)
             Log density of each profile under each network; zeros where there is no data,
             which then gets the prior.
-        strength : Tensor, shape (vertex,), optional
+        strength : Tensor, shape (..., vertex), optional
             Relative weight of each vertex's evidence; all 1 if not given.
 
         Returns
         -------
-        Tensor, shape (vertex, network)
+        Tensor, shape (..., vertex, network)
             Rows of sum 1.
         """
-        weight = self.evidence_weight if strength is None else self.evidence_weight * strength
-        weight = torch.as_tensor(weight).to(evidence).reshape(-1, 1)
-        field = weight * evidence + self.log_prior.to(evidence)
+        field = self.field(evidence, strength)
         labels = self._smooth(field) if self.smoothness else torch.softmax(field, -1)
         return recalibrate(labels, self.temperature, self.uniform_share)
 
+    def field(self, evidence: Tensor, strength: Tensor | None = None) -> Tensor:
+        """Log labels (..., vertex, network) before neighbours are asked, up to a constant."""
+        weighted = self.evidence_weight * evidence
+        if strength is not None:
+            weighted = weighted * strength.to(evidence).unsqueeze(-1)
+        return weighted + self.log_prior.to(evidence)
+
     def _smooth(self, field: Tensor) -> Tensor:
-        """Mean-field labels of a log field (vertex, network), all vertices at once.
+        """Mean-field labels of log fields (..., vertex, network), all vertices at once.
 
         A vertex answers its neighbours with a slope of up to half the smoothness. Full steps
         would make neighbours swap their labels for ever where it is steep, so steps shorten.
+        Each map stops by itself, so that it does not matter which others it comes with.
         """
         assert self.neighbours is not None  # checked when the model was made
         step = min(1.0, 3 / (2 + self.smoothness))
-        labels = torch.softmax(field, -1)
+        fields = field.reshape(-1, *field.shape[-2:])
+        labels = torch.softmax(fields, -1)
+        moving = torch.arange(len(labels), device=labels.device)
         for _ in range(_N_SWEEPS):
-            around = mean_around(labels, self.neighbours)
-            move = torch.softmax(field + self.smoothness * around, -1) - labels
-            labels = labels + step * move
-            if float(move.abs().max()) < _SETTLED:
+            around = mean_around(labels[moving], self.neighbours)
+            move = torch.softmax(fields[moving] + self.smoothness * around, -1) - labels[moving]
+            labels[moving] += step * move
+            moving = moving[move.abs().amax((-2, -1)) >= _SETTLED]
+            if not len(moving):
                 break
-        return labels
+        return labels.reshape(field.shape)
 
     def settings(self) -> dict[str, float]:
         """The numbers that a saved model keeps beside the prior."""
@@ -157,8 +166,10 @@ def no_mesh() -> OptionError:
 
 
 def mean_around(labels: Tensor, neighbours: csr_array) -> Tensor:
-    """Mean labels (vertex, network) of the neighbours of each vertex."""
-    return torch.from_numpy(neighbours @ labels.cpu().numpy()).to(labels)
+    """Mean labels (..., vertex, network) of the neighbours of each vertex."""
+    by_vertex = labels.movedim(-2, 0)
+    around = torch.from_numpy(neighbours @ by_vertex.reshape(len(by_vertex), -1).cpu().numpy())
+    return around.to(labels).reshape(by_vertex.shape).movedim(0, -2)
 
 
 def recalibrate(labels: Tensor, temperature: float, uniform_share: float) -> Tensor:

@@ -161,6 +161,24 @@ def centres_of(moments: Moments, model: MSHBM) -> dict[str, Tensor]:
     return {**networks, **scales}
 
 
+def fit_mean_field(
+    template: ModelTemplate, data: Observation, start: Moments, n_steps: int = _N_STEPS
+) -> AmortizedPosterior:
+    """Fit the factors of one cohort, from moment estimates.
+
+    Parameters
+    ----------
+    template : ModelTemplate
+        Of an :class:`~neuroparcel.models.mshbm.MSHBM`.
+    data : Observation, (1, subject, session, vertex, component)
+    start : Moments
+    n_steps : int
+    """
+    family = start_factors(template, data, centres_of(start, cast(MSHBM, template.model)))
+    _fit(family, template, data, [site.name for site in template.graph.latents], n_steps)
+    return AmortizedPosterior(template, family.eval())
+
+
 def start_factors(
     template: ModelTemplate, data: Observation, centres: Mapping[str, Tensor]
 ) -> MeanField:

@@ -28,6 +28,7 @@ import numpy as np
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.comparison import NetworkMap, Pairs, match_by_scores
 from neuroparcel.brain.contingency import adjusted_rand_of, contingency, dice_of
+from neuroparcel.brain.label_maps import adjusted_rands, contingencies
 from neuroparcel.errors import OptionError, SpaceError
 from neuroparcel.io.meshes import Hemisphere, load_cortex_axis, load_mesh
 from neuroparcel.types import FloatArray, IntArray
@@ -69,6 +70,28 @@ class SpinTest:
     n_compared: float
 
 
+@dataclass(frozen=True, eq=False)
+class SpinAgreement:
+    """Whether some maps agree with a reference more than with random rotations of it.
+
+    Attributes
+    ----------
+    n_spins : int
+    seed : int
+    adjusted_rand : float
+        Mean over the maps of their adjusted Rand index with the reference.
+    adjusted_rand_null : (spin,) array of float
+        The same with each rotation of the reference.
+    p : float
+    """
+
+    n_spins: int
+    seed: int
+    adjusted_rand: float
+    adjusted_rand_null: FloatArray
+    p: float
+
+
 def load_spheres(first: NetworkMap, second: NetworkMap) -> dict[str, FloatArray]:
     """Spheres of the hemispheres that two maps of the fs_LR 32k cortex share.
 
@@ -78,8 +101,11 @@ def load_spheres(first: NetworkMap, second: NetworkMap) -> dict[str, FloatArray]
         If they lie elsewhere.
     """
     meshes = load_cortex_axis().mesh_size
-    shared = [name for name in _HEMISPHERES if _labelled(first, name) and _labelled(second, name)]
-    for one in (first, second):
+    both = (first, second)
+    shared = [
+        name for name in _HEMISPHERES if all(_labelled(one.axis, one.labels, name) for one in both)
+    ]
+    for one in both:
         sizes = {name: one.axis.mesh_size.get(name) for name in shared}
         if not shared or any(size != meshes[name] for name, size in sizes.items()):
             raise SpaceError(
@@ -130,9 +156,9 @@ def spin_test(
     SpaceError
         If a map covers too little of a hemisphere.
     """
-    _check_covered(first, second, spheres)
-    rotations = _rotations(spheres, n_spins, seed)
-    one, other = _on_meshes(first, spheres), _on_meshes(second, spheres)
+    for one_map in (first, second):
+        _check_covered(one_map.name, one_map.axis, one_map.labels, spheres)
+    one, other = (_on_meshes(one_map.axis, one_map.labels, spheres) for one_map in (first, second))
     size = (first.n_networks, second.n_networks)
     i, j = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
 
@@ -144,11 +170,7 @@ def spin_test(
         return (0.0 if index is None else index), matched, int(counts.sum())
 
     index, dice, _ = rated(other)
-    null = []
-    for done, rotation in enumerate(rotations, start=1):
-        null.append(rated(other[rotation]))
-        if progress is not None:
-            progress(done, n_spins)
+    null = [rated(turned) for turned in _turned(other, spheres, n_spins, seed, progress)]
     indices, dices = np.array([n[0] for n in null]), np.array([n[1] for n in null])
     return SpinTest(
         n_spins,
@@ -158,6 +180,76 @@ def spin_test(
         _p_value(dices, dice),
         float(np.mean([n[2] for n in null])),
     )
+
+
+def spin_agreement(
+    maps: IntArray,
+    reference: NetworkMap,
+    spheres: Spheres,
+    *,
+    n_spins: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> SpinAgreement:
+    """Compare the mean agreement of some maps with a reference with that of its rotations.
+
+    All maps meet the same rotations. A map that neither it nor the reference divides agrees by 0.
+
+    Parameters
+    ----------
+    maps : (map, vertex) array of int
+        Labels on the rows of the reference, from 1; 0 for none.
+    reference : NetworkMap
+        The map that is rotated.
+    spheres : Spheres
+        Of the hemispheres to compare, see :func:`load_spheres`.
+    n_spins, seed : int
+    progress : callable, optional
+        Called with the number of rotations done and in all.
+
+    Returns
+    -------
+    SpinAgreement
+
+    Raises
+    ------
+    OptionError
+        If BrainSpace is not installed.
+    SpaceError
+        If a map covers too little of a hemisphere.
+    """
+    axis = reference.axis
+    _check_covered(reference.name, axis, reference.labels, spheres)
+    for number, labels in enumerate(maps, start=1):
+        name = f"map {number} of {len(maps)} compared with {reference.name}"
+        _check_covered(name, axis, labels, spheres)
+    ours = np.stack([_on_meshes(axis, labels, spheres) for labels in maps])
+    other = _on_meshes(axis, reference.labels, spheres)
+    n_networks = int(max(ours.max(), other.max()))
+
+    def mean_index(turned: IntArray) -> float:
+        indices = adjusted_rands(contingencies(ours, turned, n_networks))
+        return float(np.nan_to_num(indices).mean())
+
+    found = mean_index(other)
+    null = [mean_index(turned) for turned in _turned(other, spheres, n_spins, seed, progress)]
+    return SpinAgreement(
+        n_spins, seed, found, np.array(null), float(_p_value(np.array(null), found))
+    )
+
+
+def _turned(
+    labels: IntArray,
+    spheres: Spheres,
+    n_spins: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[IntArray]:
+    """A map on the whole meshes after each rotation."""
+    for done, rotation in enumerate(_rotations(spheres, n_spins, seed), start=1):
+        yield labels[rotation]
+        if progress is not None:
+            progress(done, n_spins)
 
 
 def _dice_of_matches(dice: FloatArray) -> FloatArray:
@@ -202,28 +294,23 @@ def _brainspace() -> Any:
     return SpinPermutations
 
 
-def _check_covered(first: NetworkMap, second: NetworkMap, spheres: Spheres) -> None:
-    for one in (first, second):
-        for name, points in spheres.items():
-            covered = _labelled(one, name) / len(points)
-            if covered < LEAST_COVERED:
-                side = name.replace("_", " ").lower()
-                raise SpaceError(
-                    f"A spin test needs whole hemispheres: {one.name} covers "
-                    f"{100 * covered:.0f} % of the sphere of {side}.",
-                    "Leave --spins away for regions.",
-                )
+def _check_covered(name: str, axis: BrainAxis, labels: IntArray, spheres: Spheres) -> None:
+    for structure, points in spheres.items():
+        covered = _labelled(axis, labels, structure) / len(points)
+        if covered < LEAST_COVERED:
+            side = structure.replace("_", " ").lower()
+            raise SpaceError(
+                f"A spin test needs whole hemispheres: {name} covers "
+                f"{100 * covered:.0f} % of the sphere of {side}.",
+                "Leave --spins away for regions.",
+            )
 
 
-def _labelled(one: NetworkMap, structure: str) -> int:
+def _labelled(axis: BrainAxis, labels: IntArray, structure: str) -> int:
     """Vertices of a hemisphere that have a label."""
-    return int((one.labels[one.axis.rows_in(structure)] > 0).sum())
+    return int((labels[axis.rows_in(structure)] > 0).sum())
 
 
-def _on_meshes(one: NetworkMap, spheres: Spheres) -> IntArray:
+def _on_meshes(axis: BrainAxis, labels: IntArray, spheres: Spheres) -> IntArray:
     """Labels on the whole meshes of the hemispheres, joined; 0 where there are none."""
-    return np.concatenate([_on_mesh(one.axis, one.labels, name) for name in spheres])
-
-
-def _on_mesh(axis: BrainAxis, labels: IntArray, structure: str) -> IntArray:
-    return axis.expand(labels, structure, fill=0)
+    return np.concatenate([axis.expand(labels, name, fill=0) for name in spheres])

@@ -169,3 +169,12 @@ def test_a_chunk_has_at_least_one_element():
 def test_a_config_survives_a_dictionary():
     config = EncoderConfig(chunk_size=100, mixed_precision=True)
     assert EncoderConfig(**asdict(config)) == config
+
+
+def test_members_are_encoded_by_themselves(encoder, data):
+    """A sub-population of encoded members has the encodings of its own data set."""
+    single = Observation(data.values[:1], data.mask[:1])
+    index = torch.tensor([[0, 2], [3, 1], [2, 2]])
+    found = encoder.together(encoder.members(single).take(index))
+    own = Observation(data.values[0][index], data.mask[0][index])
+    assert_equal(found, encoder(own))

@@ -12,10 +12,11 @@ import pytest
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.colours import network_colours
 from neuroparcel.brain.comparison import NetworkMap, match_by_overlap
+from neuroparcel.brain.contingency import adjusted_rand
 from neuroparcel.brain.icosphere import icosphere
 from neuroparcel.errors import OptionError, SpaceError
 from neuroparcel.parcellation import spins
-from neuroparcel.parcellation.spins import SpinTest, load_spheres, spin_test
+from neuroparcel.parcellation.spins import SpinTest, load_spheres, spin_agreement, spin_test
 
 LEFT, RIGHT = "CORTEX_LEFT", "CORTEX_RIGHT"
 POINTS = icosphere(6)  # 362
@@ -137,6 +138,53 @@ def test_the_same_seed_gives_the_same_spins_in_any_portions(brainspace, monkeypa
     monkeypatch.setattr(spins, "_AT_ONCE", 7)
     np.testing.assert_array_equal(run(one, other).adjusted_rand_null, expected)
     assert (run(one, other, seed=1).adjusted_rand_null != expected).any()
+
+
+def test_many_maps_meet_the_same_rotations_as_one(brainspace):
+    """Maps of other numbers of networks, and the reference's medial wall, in two hemispheres."""
+    rng = np.random.default_rng(7)
+    reference, *maps = (np.concatenate([smooth(rng, n), smooth(rng, n)]) for n in (4, 4, 3, 5))
+    reference[rng.permutation(2 * N)[:60]] = 0
+    maps[0][: N // 2] = reference[: N // 2]
+    other = on_sphere(reference, (LEFT, RIGHT))
+    one_by_one = [run(on_sphere(labels, (LEFT, RIGHT)), other) for labels in maps]
+    calls: list[tuple[int, int]] = []
+    found = spin_agreement(
+        np.array(maps),
+        other,
+        dict.fromkeys((LEFT, RIGHT), POINTS),
+        n_spins=19,
+        seed=0,
+        progress=lambda done, of: calls.append((done, of)),
+    )
+    null = np.mean([one.adjusted_rand_null for one in one_by_one], axis=0)
+    np.testing.assert_allclose(found.adjusted_rand_null, null)
+    agreed = [adjusted_rand(labels, reference) for labels in maps]
+    assert found.adjusted_rand == pytest.approx(np.mean(agreed))
+    assert found.p == (1 + (null >= found.adjusted_rand).sum()) / 20
+    assert calls == [(done, 19) for done in range(1, 20)]
+
+
+def test_maps_that_are_like_the_reference_agree_more_than_by_chance(brainspace):
+    """Each with a third of its labels changed at random; maps that all have one label with none."""
+    rng = np.random.default_rng(8)
+    labels = smooth(rng)
+    changed = np.where(rng.random((3, N)) < 1 / 3, rng.integers(1, 5, (3, N)), labels)
+    sphere = {LEFT: POINTS}
+    found = spin_agreement(changed, on_sphere(labels), sphere, n_spins=49, seed=0)
+    assert found.p == 1 / 50
+    undivided = np.ones((2, N), int)
+    found = spin_agreement(undivided, on_sphere(undivided[0]), sphere, n_spins=5, seed=0)
+    assert (found.adjusted_rand, found.p) == (0, 1)
+
+
+def test_of_many_maps_the_one_that_is_too_small_is_named():
+    maps = np.ones((3, N), int)
+    maps[1, POINTS[:, 2] < 0.5] = 0
+    with pytest.raises(SpaceError, match="hemispheres: map 2 of 3 compared with A covers 2"):
+        spin_agreement(maps, on_sphere(maps[0]), {LEFT: POINTS}, n_spins=5, seed=0)
+    with pytest.raises(SpaceError, match="whole hemispheres: A covers 2"):
+        spin_agreement(maps, on_sphere(maps[1]), {LEFT: POINTS}, n_spins=5, seed=0)
 
 
 def test_a_region_is_too_small():
