@@ -25,6 +25,7 @@ from .plot import plot
 from .report import report
 from .select import select
 from .simulate import simulate
+from .stability import stability
 
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
@@ -106,6 +107,7 @@ for _command in (
     fit,
     infer,
     select,
+    stability,
     connectome,
     atlas,
     compare,

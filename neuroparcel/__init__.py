@@ -15,13 +15,25 @@ if TYPE_CHECKING:
     from neuroparcel.brain.atlas import Atlas, Region, Targets
     from neuroparcel.brain.axis import BrainAxis
     from neuroparcel.brain.connectome import Cohort
+    from neuroparcel.brain.designs import Design
     from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
     from neuroparcel.brain.reduction import Reduction
+    from neuroparcel.brain.stability import StabilityReport
     from neuroparcel.errors import NeuroparcelError
     from neuroparcel.graph import Observation, analyse
     from neuroparcel.inference.posterior import AmortizedPosterior, Posterior
     from neuroparcel.models.mshbm import MSHBM
-    from neuroparcel.pipeline import FitOptions, FitResult, InferOptions, fit, infer
+    from neuroparcel.parcellation.stability import stability
+    from neuroparcel.pipeline import (
+        FitOptions,
+        FitResult,
+        InferOptions,
+        StabilityOptions,
+        fit,
+        infer,
+        load_cohort_of,
+        load_model,
+    )
 
 __version__ = "0.1.0"
 
@@ -33,7 +45,9 @@ _HOME = {
     "Cohort": "brain.connectome",
     "CohortParcellation": "brain.parcellation",
     "SoftParcellation": "brain.parcellation",
+    "Design": "brain.designs",
     "Reduction": "brain.reduction",
+    "StabilityReport": "brain.stability",
     "NeuroparcelError": "errors",
     "Observation": "graph",
     "analyse": "graph",
@@ -44,7 +58,11 @@ _HOME = {
     "FitResult": "pipeline",
     "InferOptions": "pipeline",
     "fit": "pipeline",
+    "StabilityOptions": "pipeline",
     "infer": "pipeline",
+    "load_cohort_of": "pipeline",
+    "load_model": "pipeline",
+    "stability": "parcellation.stability",
 }
 
 __all__ = [
@@ -54,6 +72,7 @@ __all__ = [
     "BrainAxis",
     "Cohort",
     "CohortParcellation",
+    "Design",
     "FitOptions",
     "FitResult",
     "InferOptions",
@@ -63,11 +82,16 @@ __all__ = [
     "Reduction",
     "Region",
     "SoftParcellation",
+    "StabilityOptions",
+    "StabilityReport",
     "Targets",
     "__version__",
     "analyse",
     "fit",
     "infer",
+    "load_cohort_of",
+    "load_model",
+    "stability",
 ]
 
 

@@ -8,7 +8,7 @@ hierarchies above its own, so that a subject is shrunk towards its population.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, TypeAlias, cast
 
@@ -200,15 +200,26 @@ class MeanFieldPosterior(ConditionedFamily):
     flows: dict[str, ConditionedFlow | ConditionedComponents]
     data: Observation
 
-    def rsample(self, n_draws: int, *, common: bool = False) -> Draws:
+    def rsample(
+        self, n_draws: int, *, common: bool = False, sites: Collection[str] | None = None
+    ) -> Draws:
         """Draws of shape (draw, batch, *plates, *event) and their log density.
 
-        With ``common`` noise, the draws of a data set do not depend on which others are in its
-        batch, and differences between data sets are not those of the noise.
+        Parameters
+        ----------
+        n_draws : int
+        common : bool
+            Noise that all data sets share: draws of one do not depend on which others are in
+            its batch, and differences between data sets are not those of the noise.
+        sites : collection of str, optional
+            Those that are drawn, as they would be among all.
         """
         values, log_prob = {}, {}
         for site in self.graph.latents:
             flow = self.flows[site.name]
+            if sites is not None and site.name not in sites:
+                flow.noise(n_draws, common=common)  # which the others must not get
+                continue
             unbounded, log_density = flow.rsample_and_log_prob(n_draws, common=common)
             values[site.name], log_det = self.links[site.name](unbounded)
             log_prob[site.name] = self._sum(log_density - log_det, site)

@@ -67,6 +67,10 @@ class ConditionedComponents:
         """Shape (batch..., component * n)."""
         return self.rows.shift.flatten(-2)
 
+    def noise(self, n_draws: int, *, common: bool = False) -> Tensor:
+        """What draws are made of, see :class:`ConditionedFlow`."""
+        return self.rows.noise(n_draws, common=common)
+
     def rsample_and_log_prob(self, n_draws: int, *, common: bool = False) -> tuple[Tensor, Tensor]:
         """Draws (draw, batch..., component * n) and their log density (draw, batch...)."""
         value, log_prob = self.rows.rsample_and_log_prob(n_draws, common=common)

@@ -86,14 +86,18 @@ class ConditionedFlow:
     transform: ComposedTransform | None
     mixing: Tensor | None = None
 
-    def rsample_and_log_prob(self, n_draws: int, *, common: bool = False) -> tuple[Tensor, Tensor]:
-        """Draws (draw, batch..., n) and their log density (draw, batch...), in one pass.
+    def noise(self, n_draws: int, *, common: bool = False) -> Tensor:
+        """What draws are made of, (draw, batch..., n).
 
-        With ``common`` noise, all rows of the first batch dimension are drawn alike.
+        ``common`` noise is the same for all rows of the first batch dimension.
         """
         shape = (1, *self.shift.shape[1:]) if common else self.shift.shape
         base = torch.randn(n_draws, *shape, dtype=self.shift.dtype, device=self.shift.device)
-        base = base.expand(n_draws, *self.shift.shape)
+        return base.expand(n_draws, *self.shift.shape)
+
+    def rsample_and_log_prob(self, n_draws: int, *, common: bool = False) -> tuple[Tensor, Tensor]:
+        """Draws (draw, batch..., n) and their log density (draw, batch...), in one pass."""
+        base = self.noise(n_draws, common=common)
         log_prob = _standard_normal(base) - self.log_scale.sum(-1)
         if self.transform is not None:
             base, log_det = self.transform.call_and_ladj(base)

@@ -45,7 +45,10 @@ class NetworksOfMany(Protocol):
 
     @property
     def latents(self) -> Latents:
-        """Joint draws of every site, shape (draw, sub-population, *plates, *event)."""
+        """Joint draws, shape (draw, sub-population, *plates, *event).
+
+        Of the topmost and the last networks, kappa and mixture weights, at least.
+        """
 
     def evidence(self) -> Tensor:
         """Expected log density of each profile under each network; zeros without data.
@@ -131,8 +134,10 @@ class DrawnTogether:
     @torch.no_grad()
     def latents(self) -> Latents:
         """See :class:`NetworksOfMany`."""
+        posterior, levels = self.encoded.condition(self.index), self.model.levels
+        used = {f"{levels[0]}_networks", f"{levels[-1]}_networks", "log_kappa", "mixture_weights"}
         with seeded(self.seed):
-            return self.encoded.condition(self.index).rsample(self.n_draws, common=True).values
+            return posterior.rsample(self.n_draws, common=True, sites=used).values
 
     @torch.no_grad()
     def evidence(self) -> Tensor:

@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from neuroparcel.pipeline.selecting import plan_select, select
     from neuroparcel.pipeline.selection_files import SelectionResult
     from neuroparcel.pipeline.selection_options import SelectOptions
+    from neuroparcel.pipeline.stability_inputs import load_cohort_of
+    from neuroparcel.pipeline.stability_options import StabilityOptions
+    from neuroparcel.pipeline.stability_result import (
+        StabilityPlan,
+        StabilityResult,
+        StabilityTask,
+    )
+    from neuroparcel.pipeline.stability_running import plan_stability, stability
 
 _HOME = {
     "BuildOptions": "options",
@@ -49,6 +57,10 @@ _HOME = {
     "SavedModel": "saved_model",
     "SelectOptions": "selection_options",
     "SelectionResult": "selection_files",
+    "StabilityOptions": "stability_options",
+    "StabilityPlan": "stability_result",
+    "StabilityResult": "stability_result",
+    "StabilityTask": "stability_result",
     "add_atlas": "atlases",
     "build": "connectomes",
     "compare": "comparing",
@@ -60,16 +72,19 @@ _HOME = {
     "infer": "inferring",
     "inspect": "connectomes",
     "list_atlases": "atlas_list",
+    "load_cohort_of": "stability_inputs",
     "load_model": "saved_model",
     "plan": "fitting",
     "plan_inference": "inferring",
     "plan_select": "selecting",
+    "plan_stability": "stability_running",
     "plot": "figures",
     "remove_atlas": "atlases",
     "report": "reporting",
     "select": "selecting",
     "show_atlas": "atlases",
     "simulate": "demonstration",
+    "stability": "stability_running",
     "verify": "connectomes",
 }
 
@@ -88,6 +103,10 @@ __all__ = [
     "SavedModel",
     "SelectOptions",
     "SelectionResult",
+    "StabilityOptions",
+    "StabilityPlan",
+    "StabilityResult",
+    "StabilityTask",
     "add_atlas",
     "build",
     "compare",
@@ -99,16 +118,19 @@ __all__ = [
     "infer",
     "inspect",
     "list_atlases",
+    "load_cohort_of",
     "load_model",
     "plan",
     "plan_inference",
     "plan_select",
+    "plan_stability",
     "plot",
     "remove_atlas",
     "report",
     "select",
     "show_atlas",
     "simulate",
+    "stability",
     "verify",
 ]
 

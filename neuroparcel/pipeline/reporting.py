@@ -8,25 +8,30 @@ from typing import Any
 
 from neuroparcel.atomic import atomic_path
 from neuroparcel.brain.axis import BrainAxis
+from neuroparcel.brain.parcellation import Parcellations
+from neuroparcel.brain.stability import StabilityReport
 from neuroparcel.errors import OutputError
-from neuroparcel.io.files import parsing
+from neuroparcel.io.files import parsing, read_json
 from neuroparcel.io.network_profiles import NETWORKS_FILE, read_network_profiles
 from neuroparcel.io.writers import open_parcellations
 from neuroparcel.io.writers.similarity import SIMILARITY_FILE, read_similarity
+from neuroparcel.io.writers.stability import STABILITY_FILE, read_stability
 from neuroparcel.pipeline.command_line import command_line
 from neuroparcel.pipeline.figures import undrawn
 from neuroparcel.pipeline.model_file import CONFIG_FILE, MODEL_TIP, find_model, read_config
 from neuroparcel.pipeline.output_place import check_writable
-from neuroparcel.pipeline.progress import progress_bar
+from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.reliability_file import RELIABILITY_FILE, read_reliability
 from neuroparcel.pipeline.results import FIGURES, TRAINING_FILE, read_history
 from neuroparcel.pipeline.run_folder import REPORT_FILE, RUN_FILE, read_finished_run, run_region
+from neuroparcel.pipeline.stability_options import FOLDER as STABILITY_FOLDER
 from neuroparcel.report.page import render
 from neuroparcel.report.run import NetworkProfiles, ReportedRun
 
 LARGEST = 15_000_000
 """Bytes of a report: what still passes as an attachment."""
 
+_STABILITY_TIP = "Run neuroparcel stability again with --overwrite."
 _NEEDED = ("_probseg.", "_desc-data_mask.")  # what a map is read from
 _REDUCTION = {"n_targets", "n_components", "residual_variance"}
 _TABLES = (NETWORKS_FILE, TRAINING_FILE, SIMILARITY_FILE, RELIABILITY_FILE)
@@ -44,7 +49,12 @@ _RECORDED: dict[str, set[str]] = {  # and what the page needs of it
 
 
 def report(
-    results: Path, output: Path | None = None, *, overwrite: bool = False, quiet: bool = False
+    results: Path,
+    output: Path | None = None,
+    *,
+    stability: Path | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
 ) -> Path:
     """Write a report of a finished run: one HTML file that needs nothing else.
 
@@ -54,6 +64,9 @@ def report(
         Output folder of ``fit`` or ``infer``.
     output : Path, optional
         The file; ``report.html`` in the results folder if not given.
+    stability : Path, optional
+        Folder of a stability analysis of the run; ``stability`` in the results folder if not
+        given and one that is finished lies there.
     overwrite : bool
         Replace a file that is there.
     quiet : bool
@@ -67,16 +80,18 @@ def report(
     Raises
     ------
     OutputError
-        If the folder holds no finished run, a file of the run is missing, or the report cannot be
-        written there.
+        If the folder holds no finished run, a file of the run is missing, the stability analysis
+        is of another one, or the report cannot be written there.
     FileFormatError
-        If a file of the run is damaged.
+        If a file of the run is damaged, or there is no stability analysis in the folder that is
+        named.
     """
     path = Path(results) / REPORT_FILE if output is None else Path(output)
     _check_output(path, overwrite=overwrite)
     record = _read_record(Path(results))
+    analysed = _stability_folder(Path(results), stability, quiet=quiet)
     with progress_bar("reporting", quiet=quiet) as advance:
-        page = render(_read_run(Path(results), record, advance)).encode("utf-8")
+        page = render(_read_run(Path(results), record, analysed, advance)).encode("utf-8")
     if len(page) > LARGEST:
         raise OutputError(
             f"The report of {results} would take {len(page) / 1e6:.1f} MB, more than the "
@@ -134,10 +149,30 @@ def _is_needed(name: str) -> bool:
     return name in _TABLES or (is_map and not name.endswith(".json"))
 
 
+def _stability_folder(results: Path, named: Path | None, *, quiet: bool) -> Path | None:
+    """Where a stability analysis of the run lies, if there is one that is finished."""
+    if named is not None:
+        return Path(named)
+    folder = results / STABILITY_FOLDER
+    if not (folder / STABILITY_FILE).is_file():
+        return None
+    if read_json(folder / STABILITY_FILE, _STABILITY_TIP).get("status") != "complete":
+        say(f"{folder} is unfinished, and left out of the report.", quiet=quiet)
+        return None
+    return folder
+
+
 def _read_run(
-    results: Path, record: Mapping[str, Any], advance: Callable[[int, int, str], None]
+    results: Path,
+    record: Mapping[str, Any],
+    analysed: Path | None,
+    advance: Callable[[int, int, str], None],
 ) -> ReportedRun:
     stored = open_parcellations(results)
+    figures = {path.stem: path for path in sorted((results / FIGURES).glob("*.png"))}
+    if analysed is not None:
+        drawn = sorted((analysed / FIGURES).glob("*.png"))
+        figures |= {f"stability/{path.stem}": path for path in drawn}
     return ReportedRun(
         name=results.resolve().name,
         record=record,
@@ -146,14 +181,28 @@ def _read_run(
         parcellations=stored,
         present=stored.present,
         region=run_region(results, record, stored.axis),
-        figures={path.stem: path for path in sorted((results / FIGURES).glob("*.png"))},
+        figures=figures,
         undrawn=_why_no_maps(stored.axis),
         profiles=_read_profiles(results),
         history=read_history(results) if (results / TRAINING_FILE).is_file() else None,
         reliability=read_reliability(results, record),
         similarity=read_similarity(results),
+        stability=None if analysed is None else _read_stability(analysed, results, stored),
         advance=advance,
     )
+
+
+def _read_stability(folder: Path, results: Path, stored: Parcellations) -> StabilityReport:
+    """A stability analysis, which must be of these results."""
+    found = read_stability(folder)
+    mine = (stored.networks, stored.subjects)
+    if (found.networks, found.subjects) != mine or found.axis != stored.axis:
+        raise OutputError(
+            f"The stability analysis in {folder} is not of {results}: its networks, subjects or "
+            f"{stored.axis.rows_are} are others.",
+            "Give --stability the folder of one that was made from these results.",
+        )
+    return found
 
 
 def _why_no_maps(axis: BrainAxis) -> str | None:

@@ -49,6 +49,10 @@ class Legend:
     areas, holes, borders, fades : bool
         Whether borders of areas are drawn, some vertices have no data, borders of networks
         are drawn, and colours fade.
+    fading : str
+        What their fading means.
+    below : bool
+        Stand below the picture even if there would be room beside it.
     """
 
     networks: tuple[str, ...]
@@ -57,6 +61,8 @@ class Legend:
     holes: bool = False
     borders: bool = True
     fades: bool = True
+    fading: str = FADING
+    below: bool = False
 
     @property
     def column_width(self) -> float:
@@ -69,7 +75,8 @@ class Legend:
     def is_beside(self) -> bool:
         """Whether it stands beside the picture: few networks with short names."""
         n_networks, width = _MOST_BESIDE
-        return len(self.networks) <= n_networks and self.column_width <= width
+        fits = len(self.networks) <= n_networks and self.column_width <= width
+        return fits and not self.below
 
     def width(self) -> float:
         """Inches that it takes beside a picture."""
@@ -113,7 +120,7 @@ class Legend:
         return _ROW * rows
 
     def _draw_fading(self, axes: Axes, left: float, middle: float) -> None:
-        axes.text(left, middle, FADING, fontsize=SMALL, va="center")
+        axes.text(left, middle, self.fading, fontsize=SMALL, va="center")
 
     def _draw_borders(self, axes: Axes, left: float, middle: float) -> None:
         axes.hlines(middle, left, left + _SWATCH, colors=OUTLINE, linewidth=NETWORK_WIDTH)

@@ -77,7 +77,9 @@ def paint_surface(view: SurfaceView) -> FloatArray:
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def paint_parcellation(view: SurfaceView, parcellation: SoftParcellation) -> FloatArray:
+def paint_parcellation(
+    view: SurfaceView, parcellation: SoftParcellation, fading: FloatArray | None = None
+) -> FloatArray:
     """The surface with each pixel of the region in the colour of its network.
 
     Probabilities and entropy are interpolated between vertices, each for itself: a border
@@ -89,6 +91,9 @@ def paint_parcellation(view: SurfaceView, parcellation: SoftParcellation) -> Flo
         Where to look.
     parcellation : SoftParcellation
         What to paint.
+    fading : (vertex,) array of float, optional
+        How far each vertex's colour is faded, 0 to 1 and NaN for 1; the entropy of its labels
+        if not given.
 
     Returns
     -------
@@ -96,7 +101,8 @@ def paint_parcellation(view: SurfaceView, parcellation: SoftParcellation) -> Flo
         Red, green and blue in [0, 1].
     """
     axis, known = parcellation.axis, parcellation.has_data
-    fields = np.column_stack([np.ones(len(axis)), known, np.where(known, parcellation.entropy, 0)])
+    faded = parcellation.entropy if fading is None else np.nan_to_num(fading, nan=1.0)
+    fields = np.column_stack([np.ones(len(axis)), known, np.where(known, faded, 0)])
     region, with_data, entropy = np.moveaxis(_at_pixels(view, axis, fields), -1, 0)
     inside = region > 0.5
     region, with_data, entropy = region[inside], with_data[inside], entropy[inside]

@@ -15,6 +15,7 @@ from neuroparcel.report.provenance import provenance, references
 from neuroparcel.report.quality import RIVALS, calibration, data_quality, quality, training
 from neuroparcel.report.run import ReportedRun
 from neuroparcel.report.section import Section
+from neuroparcel.report.stability import stability
 from neuroparcel.report.subjects import subjects
 from neuroparcel.report.summary import summary, title_of
 from neuroparcel.report.surface import surface
@@ -31,6 +32,7 @@ SECTIONS: tuple[Callable[[ReportedRun], Section | None], ...] = (
     subjects,
     quality,
     calibration,
+    stability,
     training,
     data_quality,
     provenance,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from math import isfinite
 from typing import Any
 
 from neuroparcel.io.registry import entries
@@ -86,6 +87,24 @@ def _always(run: ReportedRun) -> bool:
     return True
 
 
+def _compares_maps(run: ReportedRun) -> bool:
+    return bool(run.record["agreement"]) or _is_analysed(run)
+
+
+def _is_analysed(run: ReportedRun) -> bool:
+    return run.stability is not None
+
+
+def _is_retested(run: ReportedRun) -> bool:
+    return run.stability is not None and run.stability.reliability is not None
+
+
+def _is_spun(run: ReportedRun) -> bool:
+    """Whether the index of a whole map has a null distribution: that of rotations."""
+    rows = () if run.stability is None else run.stability.statistics
+    return any(one.name == "ari_full" and isfinite(one.null) for one in rows)
+
+
 METHODS: tuple[tuple[str, str, Callable[[ReportedRun], bool]], ...] = (
     ("neuroparcel", "the software", _always),
     ("kong2019", "the model of population, subjects and sessions", _always),
@@ -104,7 +123,12 @@ METHODS: tuple[tuple[str, str, Callable[[ReportedRun], bool]], ...] = (
     ("naeini2015", "calibration error", lambda run: bool(_labels(run).get("reliability"))),
     ("dhillon2001", "spherical k-means, for anchors and comparison", _always),
     ("pedregosa2011", "k-means and principal components", _always),
-    ("hubert1985", "adjusted Rand index", lambda run: bool(run.record["agreement"])),
+    ("hubert1985", "adjusted Rand index", _compares_maps),
+    ("dice1945", "overlap of networks in sub-populations", _is_analysed),
+    ("efron1992", "intervals over subjects, from sub-populations that lack each", _is_analysed),
+    ("shrout1979", "intraclass correlations", _is_retested),
+    ("finn2015", "identification of subjects", _is_retested),
+    ("alexanderbloch2018", "spin test", _is_spun),
     (
         "kuhn1955",
         "matching networks with the reference",

@@ -10,6 +10,7 @@ from typing import Any
 
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.parcellation import Parcellations, SoftParcellation
+from neuroparcel.brain.stability import StabilityReport
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.parcellation.reliability import ReliabilityTable
 from neuroparcel.report.survey import SubjectView, survey
@@ -49,13 +50,15 @@ class ReportedRun:
         Sessions of each subject.
     region : Region
     figures : mapping of str to Path
-        Pictures that the run has drawn, by their names.
+        Pictures that the run has drawn, by their names; those of its stability analysis begin
+        with ``stability/``.
     undrawn : str, optional
         Why there are no maps, in one line; None if the region lies on the fs_LR 32k cortex.
     profiles : NetworkProfiles, optional
     history : TrainingHistory, optional
     reliability : ReliabilityTable, optional
     similarity : (node, node) array of float, optional
+    stability : StabilityReport, optional
     advance : callable
         Called with the number done, the number in all, and what comes next.
     """
@@ -73,6 +76,7 @@ class ReportedRun:
     history: TrainingHistory | None = None
     reliability: ReliabilityTable | None = None
     similarity: FloatArray | None = None
+    stability: StabilityReport | None = None
     advance: Callable[[int, int, str], None] = lambda done, total, what: None
 
     @cached_property

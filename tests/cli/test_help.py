@@ -36,6 +36,7 @@ HEADINGS = {
     "fit": ["Input:", "Profiles:", "Model:", "Training:", "Output:", "Other:"],
     "infer": ["Input:", "Model:", "Output:", "Other:"],
     "select": ["Input:", "Profiles:", "Model:", "Training:", "Output:", "Other:"],
+    "stability": ["Input:", "Model:", "Output:", "Other:"],
     "connectome build": ["Input:", "Profiles:", "Output:", "Other:"],
 }
 HEAVY = ("matplotlib", "nibabel", "nilearn", "numpy", "pandas", "pyro", "scipy", "torch", "zuko")
@@ -63,6 +64,7 @@ def test_the_commands_that_people_expect():
         "report",
         "select",
         "simulate",
+        "stability",
     ]
 
 

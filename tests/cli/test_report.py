@@ -14,7 +14,7 @@ from neuroparcel import pipeline
 def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     calls: list[tuple[Any, ...]] = []
 
-    def report(results: Path, output: Path | None, **options: bool) -> Path:
+    def report(results: Path, output: Path | None, **options: Any) -> Path:
         calls.append((results, output, options))
         return Path("page.html")
 
@@ -25,9 +25,12 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def test_by_default_it_replaces_nothing(invoke, called):
     result = invoke("report", "results")
     assert (result.exit_code, result.output) == (0, "page.html\n")
-    assert called == [(Path("results"), None, {"overwrite": False, "quiet": False})]
+    expected = {"stability": None, "overwrite": False, "quiet": False}
+    assert called == [(Path("results"), None, expected)]
 
 
 def test_all_options_are_handed_on(invoke, called):
-    assert invoke("report", "r", "--output", "o.html", "--overwrite", "--quiet").exit_code == 0
-    assert called == [(Path("r"), Path("o.html"), {"overwrite": True, "quiet": True})]
+    flags = ["--stability", "s", "--output", "o.html", "--overwrite", "--quiet"]
+    assert invoke("report", "r", *flags).exit_code == 0
+    expected = {"stability": Path("s"), "overwrite": True, "quiet": True}
+    assert called == [(Path("r"), Path("o.html"), expected)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from neuroparcel.io.files import write_json
+from neuroparcel.io.writers.stability import write_record, write_stability
 from neuroparcel.pipeline.run_folder import read_run
 
-from ..report.samples import NODES, add_reliability, add_training, write_results
+from ..plotting.stability_samples import report_of
+from ..report.samples import NODES, add_reliability, add_training, cohort, write_results
 from .bad_files import Folder
 from .bad_inputs import Section
 
@@ -114,3 +116,22 @@ def _(at: Folder) -> list[str]:
 def _(at: Folder) -> list[str]:
     at.text("notes.txt", "mine")
     return written(at, "--output", str(at / "notes.txt/report.html"))
+
+
+@reports.case("a report with a stability analysis that is not there", names="stability.json")
+def _(at: Folder) -> list[str]:
+    return written(at, "--stability", str(at / "nowhere"))
+
+
+@reports.case("a report with a stability analysis of other results", names="is not of")
+def _(at: Folder) -> list[str]:
+    found = report_of(cohort(NODES).of_population(), retest=False)
+    files = write_stability(at / "other", found)
+    write_record(at / "other", found, {}, files)
+    return written(at, "--stability", str(at / "other"))
+
+
+@reports.case("a report with a damaged stability analysis", names="stability.json")
+def _(at: Folder) -> list[str]:
+    at.text("results/stability/stability.json", "garbage")
+    return written(at)

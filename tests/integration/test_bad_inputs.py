@@ -22,6 +22,7 @@ from . import (
     bad_recordings,
     bad_reports,
     bad_signals,
+    bad_stability,
     bad_stores,
 )
 from .bad_files import Folder
@@ -59,6 +60,7 @@ SECTIONS: tuple[Section, ...] = (
     bad_figures.figures,
     bad_comparisons.comparisons,
     bad_reports.reports,
+    bad_stability.stabilities,
     bad_lists.options,
 )
 CASES = [case for section in SECTIONS for case in section.cases]

@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 from neuroparcel.brain.atlas import Region
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
 from neuroparcel.io.regions import load_region
-from neuroparcel.plotting import connections, difference, panel, surface
+from neuroparcel.plotting import connections, difference, panel, surface, value_maps
 
 _PIXELS = {
     surface: {"_LARGE": 200, "_SMALL": 120, "_INSET": 120},
     panel: {"VIEW_PIXELS": 160, "_SMALL_PIXELS": 90},
     connections: {"_PIXELS": 120},
     difference: {"_LARGE": 150, "_SMALL": 60},
+    value_maps: {"_LARGE": 150, "_SMALL": 60},
 }
 
 

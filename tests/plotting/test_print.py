@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from neuroparcel.brain.comparison import (
     network_agreement,
 )
 from neuroparcel.brain.parcellation import CohortParcellation, SoftParcellation
+from neuroparcel.brain.stability import StabilityReport
 from neuroparcel.inference.stages import TrainingHistory
 from neuroparcel.io.meshes import load_cortex_axis
 from neuroparcel.io.targets import load_targets
@@ -29,10 +31,19 @@ from neuroparcel.plotting.page import SMALL, WIDTH, shortened, text_width
 from neuroparcel.plotting.panel import draw_cohort_panel, draw_panel
 from neuroparcel.plotting.profiles import draw_profiles
 from neuroparcel.plotting.quadrant import Ring, draw_quadrant
+from neuroparcel.plotting.retest import draw_retest
 from neuroparcel.plotting.selection import draw_selection
+from neuroparcel.plotting.stability_curve import draw_curve
+from neuroparcel.plotting.stability_maps import draw_parts, draw_stability_map
+from neuroparcel.plotting.stability_matrix import draw_agreement
+from neuroparcel.plotting.stability_ranks import draw_stability_ranks
+from neuroparcel.plotting.stability_spread import draw_spread
+from neuroparcel.plotting.stable_population import draw_stable_population
 from neuroparcel.plotting.surface import draw_cohort, draw_parcellation
 from neuroparcel.plotting.training import draw_training
 from neuroparcel.plotting.uncertainty import draw_uncertainty
+
+from .stability_samples import report_of
 
 LONG = "sub-" + "0123456789ABCDEF" * 4
 
@@ -73,6 +84,11 @@ def heatmap(n_nodes: int, n_networks: int) -> Figure:
     return draw_heatmap(np.ones((n_nodes, n_nodes)), labels, names, title=LONG, names=nodes)
 
 
+def analysed(n_networks: int, **given: Any) -> StabilityReport:
+    """A stability analysis of a small region whose networks have long names."""
+    return report_of(soft_of(n_networks, cortex=False, long=True), **given)
+
+
 def compared(soft: SoftParcellation) -> Figure:
     """A map and itself."""
     one = NetworkMap.of_parcellation(LONG, soft)
@@ -105,6 +121,18 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "small heat map": lambda: heatmap(20, 3),
     "training": lambda: draw_training(history()),
     "selection": selection,
+    "stability": lambda: draw_stability_map(report_of(soft_of(7), (2, 5))),
+    "parts": lambda: draw_parts(analysed(2, groups=[LONG]), LONG),
+    "stable population": lambda: draw_stable_population(report_of(soft_of(17))),
+    "stability ranks": lambda: draw_stability_ranks(analysed(17, sizes=(2, 5))),
+    "stability curve": lambda: draw_curve(analysed(17, sizes=(2, 5))),
+    "stability curve of groups": lambda: draw_curve(
+        analysed(2, sizes=(2, 20), groups=(LONG, "b"), n_subjects=40)
+    ),
+    "stability spread of groups": lambda: draw_spread(analysed(3, groups=(LONG, "b", "c"))),
+    "agreement of sub-populations": lambda: draw_agreement(analysed(2, sizes=(2, 5))),
+    "retest": lambda: draw_retest(analysed(2, n_subjects=22)),
+    "retest, rows": lambda: draw_retest(analysed(17, n_subjects=60), on_surface=False),
     "quadrant": lambda: draw_quadrant([Ring("population", np.ones((5, 2)))], LONG),
 }
 

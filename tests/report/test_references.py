@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from neuroparcel.brain.atlas import Region
 from neuroparcel.report.references import METHODS, bibliography, used_references
 from neuroparcel.report.run import ReportedRun
 
+from ..plotting.stability_samples import report_of
 from .samples import NODES, broca, cohort, record
 
 
@@ -85,6 +87,34 @@ def test_cleaning_and_calibration_are_cited_where_they_were_done():
     assert {"nilearn", "guo2017", "naeini2015"} <= found.keys()
     assert "lindquist2019" not in found
     assert "lindquist2019" in keys_of({})  # two steps
+
+
+def test_a_stability_analysis_cites_its_statistics():
+    found = report_of(cohort(NODES).of_population())
+    run = ReportedRun(
+        "results",
+        record(NODES, [], agreement={}),
+        {},
+        "",
+        cohort(NODES),
+        {},
+        Region("part", NODES, ("x",), np.full(len(NODES), "x")),
+        {},
+        undrawn="nodes",
+        stability=found,
+    )
+
+    def keys(run: ReportedRun) -> set[str]:
+        return {reference.key for reference in used_references(run)}
+
+    of_all = {"hubert1985", "dice1945", "efron1992"}
+    assert of_all | {"shrout1979", "finn2015"} <= keys(run)
+    assert "alexanderbloch2018" not in keys(run)
+    spun = tuple(replace(one, null=0.1) for one in found.statistics)
+    single = replace(run, stability=replace(found, reliability=None, statistics=spun))
+    assert of_all | {"alexanderbloch2018"} <= keys(single)
+    assert not {"shrout1979", "finn2015"} & keys(single)
+    assert not of_all & keys(replace(run, stability=None))
 
 
 def test_nodes_cite_no_surface():
