@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from neuroparcel.brain.axis import BrainAxis
 from neuroparcel.brain.colours import Colour
 from neuroparcel.brain.designs import Design
@@ -87,7 +89,7 @@ class SizeStability:
         Probability that the label of a sub-population is that of its full group.
     parts : mapping of str to (vertex,) array of float32
         ``population``, ``subject`` and ``session``, see ``PARTS``; they sum to the mean squared
-        deviation.
+        deviation. Of single sessions, the session part is NaN, and the subject part has both.
     members : (sample, size) array of int
         Rows of the cohort.
     session : (sample,) array of int
@@ -114,6 +116,11 @@ class SizeStability:
     profile_full: FloatArray
     similarity: FloatArray
     shown: IntArray
+
+    @property
+    def known_parts(self) -> tuple[str, ...]:
+        """Those of ``PARTS`` that are not missing at every vertex."""
+        return tuple(part for part in PARTS if not np.isnan(self.parts[part]).all())
 
 
 @dataclass(frozen=True, eq=False)

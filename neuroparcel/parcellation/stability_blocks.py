@@ -227,5 +227,9 @@ def _at_vertices(found: SubPopulationLabels, labels: IntArray, full: FullGroup) 
 
 
 def _mean_over_vertices(values: FloatArray) -> FloatArray:
+    """Where they are known; NaN where they are nowhere."""
     known = ~np.isnan(values)
-    return np.where(known, values, 0).sum(-1) / np.maximum(known.sum(-1), 1)
+    n_known = known.sum(-1)
+    return np.where(
+        n_known > 0, np.where(known, values, 0).sum(-1) / np.maximum(n_known, 1), np.nan
+    )

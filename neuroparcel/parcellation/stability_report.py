@@ -206,8 +206,10 @@ def _statistics(
     yield from table.of_networks("profile_full", cell.profile_full, cell.interval)
     yield from _of_pairs(cell, table, study)
     parts = cell.means[:, 1:]
-    total = AbsenceSums.of(parts.sum(1), cell.is_absent)
+    total = AbsenceSums.of(np.nansum(parts, 1), cell.is_absent)
     for column, part in enumerate(PARTS):
+        if np.isnan(parts[:, column]).all():  # there are no sessions to be apart
+            continue
         own = AbsenceSums.of(parts[:, column], cell.is_absent)
         yield table.row(f"part_{part}", parts[:, column], cell.interval(parts[:, column]))
         share, interval = ratio(own, total)

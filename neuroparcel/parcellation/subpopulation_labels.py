@@ -37,7 +37,8 @@ class SubPopulationLabels:
         Mean over members of the squared distance of their labels from the population's, summed
         over networks.
     session_part : (sub-population, vertex) array of float32
-        Mean over members and their sessions of the squared distance from the member's labels.
+        Mean over members and their sessions of the squared distance from the member's labels;
+        NaN where labels are of a single session, and the subject part has both.
     networks : (sub-population, network, component) array of float32
         Posterior means of the topmost networks.
     """
@@ -184,6 +185,8 @@ def _summary(sessions: Tensor, mask: Tensor, networks: Tensor) -> SubPopulationL
     population, of_subjects = _mean_where(subject, there, present.any(2), 1)
     apart = (subject - population.unsqueeze(1)).square().sum(-1)
     within = (sessions - subject.unsqueeze(2)).square().sum(-1)
+    if sessions.shape[2] == 1:  # which is then the subject, as far as anyone can tell
+        within = torch.full_like(within, torch.nan)
     return SubPopulationLabels(
         population=_numpy(population),
         data=there.any(1).cpu().numpy(),

@@ -8,6 +8,7 @@ from typing import Any
 
 from neuroparcel.errors import FileFormatError, NeuroparcelError
 from neuroparcel.io.files import parsing, read_json
+from neuroparcel.io.fingerprints import take_stamp
 
 CONFIG_FILE, ANATOMY_FILE = "model.json", "anatomy.safetensors"
 MODEL_TIP = "Put it back, or run neuroparcel fit again with --overwrite."
@@ -41,6 +42,12 @@ def read_config(
         Or another ``kind``, if the file is missing or damaged.
     """
     return read_json(folder / CONFIG_FILE, tip, kind)
+
+
+def model_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a model."""
+    files = (folder / CONFIG_FILE, *sorted(folder.glob("*.safetensors")))
+    return {file.name: take_stamp(file).content for file in files}
 
 
 def family_name(folder: Path) -> str:

@@ -18,7 +18,13 @@ from neuroparcel.io.writers.similarity import SIMILARITY_FILE, read_similarity
 from neuroparcel.io.writers.stability import STABILITY_FILE, read_stability
 from neuroparcel.pipeline.command_line import command_line
 from neuroparcel.pipeline.figures import undrawn
-from neuroparcel.pipeline.model_file import CONFIG_FILE, MODEL_TIP, find_model, read_config
+from neuroparcel.pipeline.model_file import (
+    CONFIG_FILE,
+    MODEL_TIP,
+    find_model,
+    model_digests,
+    read_config,
+)
 from neuroparcel.pipeline.output_place import check_writable
 from neuroparcel.pipeline.progress import progress_bar, say
 from neuroparcel.pipeline.reliability_file import RELIABILITY_FILE, read_reliability
@@ -89,7 +95,7 @@ def report(
     path = Path(results) / REPORT_FILE if output is None else Path(output)
     _check_output(path, overwrite=overwrite)
     record = _read_record(Path(results))
-    analysed = _stability_folder(Path(results), stability, quiet=quiet)
+    analysed = _stability_folder(Path(results), stability, record["options"], quiet=quiet)
     with progress_bar("reporting", quiet=quiet) as advance:
         page = render(_read_run(Path(results), record, analysed, advance)).encode("utf-8")
     if len(page) > LARGEST:
@@ -149,17 +155,38 @@ def _is_needed(name: str) -> bool:
     return name in _TABLES or (is_map and not name.endswith(".json"))
 
 
-def _stability_folder(results: Path, named: Path | None, *, quiet: bool) -> Path | None:
-    """Where a stability analysis of the run lies, if there is one that is finished."""
-    if named is not None:
-        return Path(named)
-    folder = results / STABILITY_FOLDER
-    if not (folder / STABILITY_FILE).is_file():
+def _stability_folder(
+    results: Path, named: Path | None, options: Mapping[str, Any], *, quiet: bool
+) -> Path | None:
+    """Where a stability analysis of the run lies, if there is one that is finished.
+
+    The one in the results' own folder is left out where it cannot be shown.
+    """
+    folder = results / STABILITY_FOLDER if named is None else Path(named)
+    if named is None and not (folder / STABILITY_FILE).is_file():
         return None
-    if read_json(folder / STABILITY_FILE, _STABILITY_TIP).get("status") != "complete":
-        say(f"{folder} is unfinished, and left out of the report.", quiet=quiet)
+    record = read_json(folder / STABILITY_FILE, _STABILITY_TIP)
+    is_stale = _is_of_another_fit(record, results, options)
+    if named is None and (is_stale or record.get("status") != "complete"):
+        why = "of an earlier fit" if is_stale else "unfinished"
+        say(f"{folder} is {why}, and left out of the report.", quiet=quiet)
         return None
+    if is_stale:
+        raise OutputError(
+            f"The stability analysis in {folder} was made from another fit than that in {results}.",
+            _STABILITY_TIP,
+        )
     return folder
+
+
+def _is_of_another_fit(
+    record: Mapping[str, Any], results: Path, options: Mapping[str, Any]
+) -> bool:
+    """Whether an analysis tells of another model than the run has."""
+    model, used = find_model(results, options), record.get("model")
+    if model is None or not isinstance(used, dict):
+        return False
+    return bool(used.get("files") != model_digests(model))
 
 
 def _read_run(

@@ -16,7 +16,6 @@ from neuroparcel.brain.designs import SubPopulations
 from neuroparcel.brain.stability import StabilityReport
 from neuroparcel.errors import OptionError
 from neuroparcel.inference.device import cpu_threads
-from neuroparcel.io.fingerprints import take_stamp
 from neuroparcel.io.scheduling import Outcome, Scheduler, run_tasks
 from neuroparcel.io.writers.stability import write_stability
 from neuroparcel.parcellation.observed_cohort import ObservedCohort
@@ -25,7 +24,7 @@ from neuroparcel.parcellation.stability import StabilityStudy, plan_study
 from neuroparcel.parcellation.stability_blocks import BlockPlace
 from neuroparcel.pipeline.devices import device_for
 from neuroparcel.pipeline.figure_files import Printing
-from neuroparcel.pipeline.model_file import CONFIG_FILE, family_name
+from neuroparcel.pipeline.model_file import family_name, model_digests
 from neuroparcel.pipeline.options import InferOptions
 from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.progress import Advance, progress_bar, say
@@ -68,23 +67,20 @@ class _Prepared:
         return {
             "options": options.record(),
             "results": str(self.run.path.resolve()),
-            "model": {"path": str(self.run.model.resolve()), "files": self._model_digests()},
+            "model": {
+                "path": str(self.run.model.resolve()),
+                "files": model_digests(self.run.model),
+            },
             "inputs": inputs,
             "study": self._digest(options),
             "warnings": list(self.drawing.notes),
         }
 
-    def _model_digests(self) -> dict[str, str]:
-        """SHA-256 of each of its files."""
-        folder = self.run.model
-        files = (folder / CONFIG_FILE, *sorted(folder.glob("*.safetensors")))
-        return {file.name: take_stamp(file).content for file in files}
-
     def _digest(self, options: StabilityOptions) -> str:
         """Of all that blocks depend on, wherever it lies: options, model, inputs and samples."""
         content = {
             "options": {**options.of_blocks(), "table": None},
-            "model": self._model_digests(),
+            "model": model_digests(self.run.model),
             "inputs": sorted(json.dumps(v) for v in self.planned.input_record().values()),
             "cohort": [self.run.subjects, self.run.sessions],
         }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuroparcel.brain.designs import EVERYONE
-from neuroparcel.brain.stability import PARTS, SizeStability, StabilityReport
+from neuroparcel.brain.stability import SizeStability, StabilityReport
 from neuroparcel.plotting.page import (
     HEADING,
     QUIET,
@@ -91,7 +91,7 @@ def draw_stability_map(report: StabilityReport, group: str = EVERYONE) -> Figure
 def draw_parts(report: StabilityReport, group: str = EVERYONE, size: int | None = None) -> Figure:
     """Draw what makes a session's soft label deviate from the full group's, at each vertex.
 
-    Three maps on one scale, which ends where 1 % of the vertices of the largest part lie above,
+    Maps on one scale, which ends where 1 % of the vertices of the largest part lie above,
     and a bar of the shares of the whole.
 
     Parameters
@@ -108,13 +108,13 @@ def draw_parts(report: StabilityReport, group: str = EVERYONE, size: int | None 
     """
     one = report.of(group, size or mapped_sizes(report, group)[0].size)
     scale = _parts_scale(one)
-    grid = MapGrid(report.axis, len(PARTS) + 1)
+    grid = MapGrid(report.axis, len(one.known_parts) + 1)
     figure = new_page(HEADING + grid.height + _FOOT)
     said = "mean squared deviation of a session's soft label from that of the full population"
     draw_heading(figure, titled("What moves the labels", group), said)
-    for number, part in enumerate(PARTS):
+    for number, part in enumerate(one.known_parts):
         grid.draw_values(figure, HEADING, number, part, one.parts[part], scale)
-    left, top = grid.cell(HEADING, len(PARTS))
+    left, top = grid.cell(HEADING, len(one.known_parts))
     draw_shares(figure, left + 0.1, top + 0.2, grid.column - 0.45, report, one)
     grid.draw_insets(figure, HEADING)
     grid.draw_scale(figure, HEADING, scale)
@@ -137,7 +137,7 @@ def draw_shares(
     from matplotlib.patches import Rectangle
 
     rows = 0.36  # inches
-    height = 0.75 + rows * len(PARTS)
+    height = 0.75 + rows * len(one.known_parts)
     axes = place(figure, left, top, width, height)
     axes.set(xlim=(0, width), ylim=(height, 0))
     title = f"shares of all {report.axis.rows_are} together"
@@ -157,7 +157,7 @@ def draw_shares(
 
 def shares_of(one: SizeStability) -> dict[str, float]:
     """Each part's share of the squared deviation of all vertices; 0 where nothing deviates."""
-    sums = {part: float(np.nansum(one.parts[part])) for part in PARTS}
+    sums = {part: float(np.nansum(one.parts[part])) for part in one.known_parts}
     total = sum(sums.values())
     return {part: own / total if total > 0 else 0.0 for part, own in sums.items()}
 
@@ -182,7 +182,7 @@ def _scale_of(values: FloatArray) -> Scale:
 
 
 def _parts_scale(one: SizeStability) -> Scale:
-    values = np.array([one.parts[part] for part in PARTS])
+    values = np.array([one.parts[part] for part in one.known_parts])
     known = values[:, np.isfinite(values).all(axis=0)]
     if not known.size or known.max() <= 0:
         return Scale()

@@ -9,7 +9,7 @@ import numpy as np
 
 from neuroparcel.brain.designs import EVERYONE
 from neuroparcel.brain.parcellation import SoftParcellation
-from neuroparcel.brain.stability import PARTS, SizeStability, StabilityReport, VertexEstimate
+from neuroparcel.brain.stability import SizeStability, StabilityReport, VertexEstimate
 from neuroparcel.plotting.heatmap import sort_nodes, spread_out
 from neuroparcel.plotting.page import (
     HEADING,
@@ -153,11 +153,11 @@ def draw_parts_ranks(
     figure = new_page(HEADING + height + _SHARES + 0.2)
     said = "mean squared deviation of a session's soft label from that of the full population"
     draw_heading(figure, titled("What moves the labels", group), said)
-    ranks = Ranks.of(soft.labels, np.sum([one.parts[part] for part in PARTS], axis=0))
+    ranks = Ranks.of(soft.labels, np.sum([one.parts[part] for part in one.known_parts], axis=0))
     axes = _ranks_axes(figure, HEADING, ranks, soft)
     for _, shown in ranks.blocks:
         below = np.zeros(len(shown))
-        for part in PARTS:
+        for part in one.known_parts:
             above = below + one.parts[part][ranks.rows[shown]]
             axes.fill_between(
                 ranks.place[shown], below, above, color=PART_COLOURS[part], linewidth=0, step="mid"

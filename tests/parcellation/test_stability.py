@@ -214,6 +214,12 @@ def test_test_retest_parcellates_from_one_session_and_from_another(model, cohort
         own = labels_of(model, cohort, members, slice(session, session + 1))[0]
         np.testing.assert_array_equal(maps[row], hard(own))
     assert not np.array_equal(maps[2], maps[3])
+    found = study.report(study.run, n_permutations=5)
+    names = {row.name for row in found.statistics}
+    assert {"share_subject", "share_population"} <= names
+    assert names.isdisjoint({"share_session", "part_session"})
+    assert np.isnan(found.of("all", 3).parts["session"]).all()
+    assert sum(row.value for row in found.statistics if row.name.startswith("share_")) == 1
 
 
 def test_groups_have_full_groups_of_their_own(model, cohort):

@@ -108,6 +108,15 @@ def test_shares_are_of_the_sums_over_vertices(parcellation):
     assert set(nothing.values()) == {0.0}
 
 
+def test_a_part_that_is_not_known_has_no_map(parcellation):
+    """Sessions cannot be told from their subject where there is one of each."""
+    report = report_of(parcellation)
+    nowhere = {**report.sizes[0].parts, "session": np.full(len(report.axis), np.nan)}
+    figure = draw_parts(replace(report, sizes=(replace(report.sizes[0], parts=nowhere),)))
+    assert len(pictures(figure)) == len(pictures(draw_parts(report))) - 1
+    assert not any("session:" in text for text in texts_of(figure))
+
+
 def test_the_intervals_of_shares_are_written(parcellation):
     said = " ".join(texts_of(draw_parts(report_of(parcellation))))
     assert "population: 4.5 % (2.5 to 6.5 %)" in said

@@ -70,3 +70,6 @@ def test_parts_stand_on_one_another(nodes):
     total = np.nansum([one.parts[part] for part in PARTS], axis=0)
     assert max(tops[: len(PARTS)]) == pytest.approx(total[first].max())
     assert any("population: " in text.get_text() for a in figure.axes for text in a.texts)
+    nowhere = {**one.parts, "session": np.full(len(report.axis), np.nan)}
+    fewer = draw_parts_ranks(replace(report, sizes=(replace(one, parts=nowhere),)))
+    assert len(fewer.axes[0].collections) == len(figure.axes[0].collections) * 2 // 3

@@ -13,6 +13,7 @@ from neuroparcel.brain.stability import StabilityReport
 from neuroparcel.errors import FileFormatError, OutputError
 from neuroparcel.io.files import read_json, write_json
 from neuroparcel.io.writers.stability import write_record, write_stability
+from neuroparcel.pipeline.model_file import model_digests
 from neuroparcel.pipeline.reporting import report
 from neuroparcel.plotting.stability import file_endings
 
@@ -33,7 +34,7 @@ def of_two(found: StabilityReport) -> StabilityReport:
     return replace(found, subjects=SUBJECTS, sizes=sizes)
 
 
-def write_analysis(folder: Path, found: StabilityReport) -> Path:
+def write_analysis(folder: Path, found: StabilityReport, **record: object) -> Path:
     """An analysis with small pictures, as figures take long to draw."""
     files = write_stability(folder, found)
     (folder / "figures").mkdir(exist_ok=True)
@@ -42,7 +43,7 @@ def write_analysis(folder: Path, found: StabilityReport) -> Path:
     endings = file_endings(found).values()
     for name in (*whole, *(f"{name}{ending}" for name in of_groups for ending in endings)):
         Image.new("RGB", (30, 10), "white").save(folder / "figures" / f"{name}.png")
-    write_record(folder, found, {}, files)
+    write_record(folder, found, record, files)
     return folder
 
 
@@ -181,6 +182,26 @@ def test_an_unfinished_analysis_is_left_out_and_that_is_said(results, capfd):
     assert 'id="stability"' not in text
     assert "is unfinished, and left out of the report." in capfd.readouterr().err
     with pytest.raises(FileFormatError, match="holds an unfinished stability analysis"):
+        report(results, stability=folder, overwrite=True, quiet=True)
+
+
+def test_an_analysis_of_an_earlier_fit_is_left_out_and_that_is_said(results, capfd):
+    """A fit that was overwritten leaves the analysis of the one before it behind."""
+    saved = {
+        "family": {"name": "adavi"},
+        "link": "identity",
+        "model": {"emission": "l-normal", "levels": ["population"]},
+    }
+    (results / "model").mkdir()
+    write_json(results / "model" / "model.json", saved)
+    used = {"files": model_digests(results / "model")}
+    folder = write_analysis(results / "stability", analysed(), model=used)
+    assert 'id="stability"' in report(results).read_text(encoding="utf-8")
+    write_json(results / "model" / "model.json", {**saved, "link": "softmax"})
+    text = report(results, overwrite=True).read_text(encoding="utf-8")
+    assert 'id="stability"' not in text
+    assert "is of an earlier fit, and left out of the report." in capfd.readouterr().err
+    with pytest.raises(OutputError, match="was made from another fit than that in"):
         report(results, stability=folder, overwrite=True, quiet=True)
 
 

@@ -36,6 +36,7 @@ training.tsv
 run.json
 model
 figures
+stability
 *.html
 """
 """Content of the file that tells BIDS validators what to leave alone."""
