@@ -88,17 +88,18 @@ class Sizes(click.ParamType):
     "sizes",
     section=MODEL,
     type=Sizes(),
-    default="5",
+    show_default="5",
     metavar="NUMBERS",
-    help="Subjects of a sub-population, or several sizes separated by commas.",
+    help="Subjects of a sub-population, or several sizes separated by commas; not of a jackknife.",
 )
 @option(
     "--samples",
     section=MODEL,
     type=int,
-    default=300,
+    show_default="300",
     metavar="NUMBER",
-    help="Sub-populations of each size and group; pairs of them, of split-half and test-retest.",
+    help="Sub-populations of each size and group; pairs of them, of split-half, and of test-retest "
+    "those that are parcellated twice. Not of a jackknife.",
 )
 @option(
     "--retest",
@@ -119,7 +120,7 @@ class Sizes(click.ParamType):
 @option(
     "--prior",
     section=MODEL,
-    default="own",
+    show_default="own",
     metavar="own|trained",
     help="Of models with --label-prior vertex: own learns the prior of the labels anew in each "
     "sub-population, trained keeps the model's.",

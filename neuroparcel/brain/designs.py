@@ -20,6 +20,7 @@ DESIGNS = ("without-replacement", "bootstrap", "jackknife", "split-half", "test-
 EVERYONE = "all"
 """Name of the group that is the whole cohort."""
 ALL_SESSIONS = -1
+_MOST_LEFT_OUT = 64  # parts of a group that a jackknife leaves out one after the other
 
 _N_LAGS = 16  # sub-populations that each is compared with, on each side
 _LEAST = 2  # subjects of a sub-population
@@ -84,11 +85,27 @@ class SubPopulations:
         return len(self.members)
 
     @cached_property
+    def left_out(self) -> tuple[IntArray, ...]:
+        """Rows of the cohort that a jackknife leaves out together: one each of up to 64 subjects.
+
+        Of more, every 64th: time and memory do not grow with subjects times subjects.
+        """
+        n_parts = min(len(self.pool), _MOST_LEFT_OUT)
+        return tuple(self.pool[part::n_parts] for part in range(n_parts))
+
+    @cached_property
     def is_absent(self) -> BoolArray:
         """Whether a sub-population lacks a subject, (sample, pooled subject) array of bool."""
         is_absent = np.ones((len(self), int(self.pool.max()) + 1), bool)
         np.put_along_axis(is_absent, self.members, False, axis=1)
         return is_absent[:, self.pool]
+
+    @cached_property
+    def lacks(self) -> BoolArray:
+        """Whether it lacks all that are left out together, (sample, part) array of bool."""
+        n_parts = len(self.left_out)
+        found = [self.is_absent[:, part::n_parts].all(axis=1) for part in range(n_parts)]
+        return np.stack(found, axis=1)
 
 
 def draw_sub_populations(

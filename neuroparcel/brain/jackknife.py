@@ -78,9 +78,10 @@ class AbsenceSums:
     total, square : (...) array of float64
         Sums of their values, and of the squares.
     n_absent : (subject, ...) array of int64
-        Those of them that lack a subject.
+        Those of them that lack a subject, or all of some subjects that are left out together.
     absent : (subject, ...) array of float64
-        Sums of the values of those.
+        Sums of the values of those. Where values are found by comparison with the whole cohort,
+        these have to be by comparison with the cohort without the subject.
     """
 
     n: IntArray
@@ -131,6 +132,16 @@ class AbsenceSums:
     def __add__(self, other: AbsenceSums) -> AbsenceSums:
         return AbsenceSums(
             **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        )
+
+    def at(self, place: int) -> AbsenceSums:
+        """One of several numbers of each sub-population: an index into the last axis."""
+        return AbsenceSums(
+            **{
+                f.name: array[..., place if array.shape[-1] > 1 else 0]
+                for f in fields(self)
+                for array in (getattr(self, f.name),)
+            }
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -205,7 +216,10 @@ class AbsenceSums:
 
 
 def ratio(
-    numerator: AbsenceSums, denominator: AbsenceSums, level: float = LEVEL
+    numerator: AbsenceSums,
+    denominator: AbsenceSums,
+    level: float = LEVEL,
+    n_independent: int | None = None,
 ) -> tuple[FloatArray, Interval]:
     r"""Ratio of two means over the same sub-populations, and its confidence interval.
 
@@ -219,6 +233,8 @@ def ratio(
     numerator, denominator : AbsenceSums
         Of values of the same shape, missing in the same places.
     level : float, default 0.95
+    n_independent : int, optional
+        As of :meth:`AbsenceSums.interval`.
 
     Returns
     -------
@@ -233,7 +249,7 @@ def ratio(
         variance = np.square(first) - 2 * value * shared + np.square(value * second)
         variance = np.maximum(variance, 0) / np.square(denominator.mean)
         pairs = zip(_without_each(numerator), _without_each(denominator), strict=True)
-        spread = _spread(numerator, value, (x / y for x, y in pairs), variance)
+        spread = _spread(numerator, value, (x / y for x, y in pairs), variance, n_independent)
     half = spread.quantile(level) * np.sqrt(spread.variance)
     return value, Interval(value - half, value + half, spread.over)
 
@@ -289,6 +305,8 @@ def _spread(
 
 def _pool(sums: AbsenceSums) -> _Pool:
     n, n_absent = sums.n, sums.n_absent
+    if not len(n_absent):  # nobody is ever left out
+        return _Pool(np.zeros_like(n), np.zeros(n.shape), np.zeros(n.shape, dtype=bool))
     is_member = n_absent < n
     n_subjects = is_member.sum(axis=0)
     n_lacking = np.where(is_member, n_absent, 0).sum(axis=0) / n

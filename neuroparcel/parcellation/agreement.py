@@ -8,10 +8,19 @@ import numpy as np
 from torch import Tensor
 
 from neuroparcel.brain.contingency import adjusted_rand
+from neuroparcel.brain.session_agreement import hard_labels
 from neuroparcel.graph.observation import Observation
 from neuroparcel.parcellation.label_model import LabelModel
 from neuroparcel.parcellation.labels import soft_labels
 from neuroparcel.parcellation.networks import TrainedNetworks
+
+__all__ = [
+    "adjusted_rand",
+    "area_agreement",
+    "hard_labels",
+    "session_agreement",
+    "single_session_labels",
+]
 
 _MOST_AREAS = 5  # a network, that an agreement can mean something
 _N_PARTNERS = 16  # other subjects that each is compared with: cost grows with subjects, not pairs
@@ -51,12 +60,6 @@ def single_session_labels(
         )
         columns.append(session[:, 0])
     return np.stack(columns, 1)
-
-
-def hard_labels(soft: np.ndarray) -> np.ndarray:
-    """Most probable network from 1, of soft labels (..., network); 0 where there is no data."""
-    has_data = ~np.isnan(soft).any(-1)
-    return np.where(has_data, np.nan_to_num(soft).argmax(-1) + 1, 0)
 
 
 def session_agreement(labels: np.ndarray) -> dict[str, float]:

@@ -12,9 +12,9 @@ Kong et al., Cerebral Cortex 2019 (test-retest within and between subjects).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +31,7 @@ from neuroparcel.brain.identity import Identity
 from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.brain.reduction import Reduction
 from neuroparcel.brain.stability import StabilityReport
+from neuroparcel.errors import OptionError
 from neuroparcel.graph.observation import Observation
 from neuroparcel.models.mshbm import MSHBM
 from neuroparcel.parcellation.label_model import LabelModel
@@ -40,10 +41,10 @@ from neuroparcel.parcellation.stability_blocks import (
     Block,
     BlockPlace,
     FullGroup,
-    block_of,
-    joined,
+    blocks_of,
     places_of,
 )
+from neuroparcel.parcellation.stability_measures import Maps, joined
 from neuroparcel.parcellation.stability_report import Nulls, assemble
 from neuroparcel.parcellation.subpopulation_labels import Labeller
 from neuroparcel.parcellation.subpopulations import AMORTIZED, source_of
@@ -127,15 +128,17 @@ class StabilityStudy:
         cell = self.cells[place.cell]
         members = cell.members[place.start : place.stop]
         session = cell.session[place.start : place.stop]
-        full = self.full_group(cell.group, cell.pool)
-        absent = cell.is_absent[place.start : place.stop]
-        blocks, rows = [], []
+        full, lacks = self.full_group(cell), cell.lacks[place.start : place.stop]
+        if not _can_lack(cell):
+            lacks = lacks[:, :0]
+        found: list[Block] = []
+        rows: list[IntArray] = []
         for column in np.unique(session):
             (own,) = np.nonzero(session == column)
             chunks = self._labeller(int(column)).chunks(members[own])
-            blocks.append(block_of(chunks, full, self.model.reduction, absent[own]))
+            found += blocks_of(chunks, full, self.model.reduction, lacks[own])
             rows.append(own)
-        return joined(blocks, rows)
+        return reduce(Block.plus, found).in_order(np.concatenate(rows))
 
     def report(
         self,
@@ -166,11 +169,12 @@ class StabilityStudy:
         nulls = Nulls(n_permutations, spins, self.design.seed)
         return assemble(self, blocks, nulls, progress)
 
-    def full_group(self, group: str, pool: IntArray) -> FullGroup:
-        """The parcellation of a whole group, all sessions together."""
+    def full_group(self, cell: SubPopulations) -> FullGroup:
+        """The parcellation of a whole group, all sessions together, and of it less some."""
         known = self._full
-        if group not in known:
-            found = self._labeller(ALL_SESSIONS)(pool[None])
+        if cell.group not in known:
+            labeller, reduction = self._labeller(ALL_SESSIONS), self.model.reduction
+            found = labeller(cell.pool[None])
             soft = SoftParcellation(
                 self.observed.cohort.axis,
                 self.model.identity.networks,
@@ -178,8 +182,12 @@ class StabilityStudy:
                 found.data[0],
                 self.model.identity.colours,
             )
-            known[group] = FullGroup(soft, found.networks[0])
-        return known[group]
+            others = [np.setdiff1d(cell.pool, part)[None] for part in cell.left_out]
+            without = joined([Maps.of(labeller(rows), reduction) for rows in others])
+            known[cell.group] = FullGroup(
+                soft, found.networks[0], Maps.of(found, reduction).at(0), without
+            )
+        return known[cell.group]
 
     @cached_property
     def whole(self) -> Part:
@@ -255,6 +263,8 @@ def plan_study(
     cells = draw_sub_populations(
         design, observed.cohort.n_subjects, groups=groups, strata=strata, retest=retest
     )
+    if retest is not None:
+        _check_retest(observed.cohort, cells, retest)
     return StabilityStudy(model, observed, design, cells, method, prior)
 
 
@@ -305,3 +315,24 @@ def stability(
         retest=retest,
     )
     return study.report(study.run, n_permutations=n_permutations, spins=spins, progress=progress)
+
+
+def _can_lack(cell: SubPopulations) -> bool:
+    """Whether a group without some subjects has more than one sub-population of the size.
+
+    Where it has not, sub-populations without a subject are the group without it, and nothing is
+    known of how they would vary.
+    """
+    return cell.size < len(cell.pool) - max(map(len, cell.left_out))
+
+
+def _check_retest(cohort: Cohort, cells: Sequence[SubPopulations], retest: tuple[int, int]) -> None:
+    """Raise OptionError if someone who may be drawn lacks one of two sessions."""
+    has_both = np.all(cohort.present[:, list(retest)], axis=1)
+    for cell in cells:
+        lacking = [cohort.subjects[row] for row in cell.pool if not has_both[row]]
+        if lacking:
+            raise OptionError(
+                f"a test-retest needs both sessions of a subject; {lacking[0]} lacks one.",
+                "Draw from those that have both: give them as groups.",
+            )

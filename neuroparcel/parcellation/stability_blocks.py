@@ -1,32 +1,28 @@
 """Some sub-populations of a stability study, and what is kept of them.
 
 What is kept of a block does not grow with its number of sub-populations, but for one label a
-vertex and a few numbers of each. Blocks of a study add up to its report, wherever and whenever
-each was made.
+vertex and a few numbers of each; and with the subjects of a group, up to 64 and not beyond.
+Blocks of a study add up to its report, wherever and whenever each was made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from neuroparcel.brain.designs import SubPopulations
 from neuroparcel.brain.jackknife import AbsenceSums
-from neuroparcel.brain.label_maps import adjusted_rands, contingencies, dices
-from neuroparcel.brain.matching import profile_correlations
 from neuroparcel.brain.parcellation import SoftParcellation
 from neuroparcel.brain.reduction import Reduction
-from neuroparcel.brain.stability import PARTS
+from neuroparcel.parcellation.stability_measures import Maps, measure
 from neuroparcel.parcellation.subpopulation_labels import SubPopulationLabels
 from neuroparcel.types import BoolArray, FloatArray, IntArray
 
 _N_BLOCKS = 32  # of the sub-populations of one size and group, at most
 _LEAST = 64  # sub-populations of a block, where a batch costs little more than one
-STABLE = "stable"
-AT_VERTICES = (STABLE, *PARTS)
-"""What is found at each vertex of each sub-population."""
 
 
 @dataclass(frozen=True, order=True)
@@ -79,15 +75,17 @@ class FullGroup:
     soft : SoftParcellation
     networks : (network, component) array of float
         Topmost networks.
+    maps : Maps
+        The same, ready to be compared.
+    without : Maps
+        Of the group without each part that is left out together
+        (:attr:`~neuroparcel.brain.designs.SubPopulations.left_out`), (part, ...).
     """
 
     soft: SoftParcellation
     networks: FloatArray
-
-    @property
-    def labels(self) -> IntArray:
-        """From 1; 0 where there are no data, (vertex,)."""
-        return np.where(self.soft.has_data, self.soft.labels, 0)
+    maps: Maps
+    without: Maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,53 +98,80 @@ class Block:
         Most probable network from 1; 0 where there are no data.
     networks : (sample, network, component) array of float32
         Topmost networks.
-    ari_full : (sample,) array of float
-        Adjusted Rand index with the full group.
-    dice_full, profile_full : (sample, network) array of float
-        Overlap of each network with the full group's, and correlation of its profile.
-    means : (sample, 4) array of float
-        Means over vertices of ``AT_VERTICES``.
-    at_vertices : AbsenceSums
-        Of ``AT_VERTICES``, values (4, vertex).
+    numbers : (sample, measure) array of float
+        As :func:`~neuroparcel.parcellation.stability_measures.measures` names them.
+    of_numbers : AbsenceSums
+        Of the numbers, (measure,).
+    stable : AbsenceSums
+        Of whether the label is the full group's, (vertex,).
+    parts, n_parts : (3, vertex) array of float and of int
+        Sums of the ``PARTS``, and how many sub-populations have them.
     """
 
     labels: IntArray
     networks: FloatArray
-    ari_full: FloatArray
-    dice_full: FloatArray
-    profile_full: FloatArray
-    means: FloatArray
-    at_vertices: AbsenceSums
+    numbers: FloatArray
+    of_numbers: AbsenceSums
+    stable: AbsenceSums
+    parts: FloatArray
+    n_parts: IntArray
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Plain arrays by name."""
-        own = {name: getattr(self, name) for name in _OF_SAMPLES}
-        sums = self.at_vertices.to_arrays()
-        return {**own, **{f"{_SUMS}{name}": array for name, array in sums.items()}}
+        arrays = {name: np.asarray(getattr(self, name)) for name in (*_OF_SAMPLES, *_TOTALS)}
+        for name in _SUMS:
+            sums: AbsenceSums = getattr(self, name)
+            arrays |= {f"{name}/{key}": array for key, array in sums.to_arrays().items()}
+        return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Block:
         """Undo :meth:`to_arrays`; KeyError if one is missing."""
-        sums = {
-            name.removeprefix(_SUMS): array
-            for name, array in arrays.items()
-            if name.startswith(_SUMS)
+        sums: dict[str, Any] = {
+            name: AbsenceSums.from_arrays(
+                {
+                    key.removeprefix(f"{name}/"): array
+                    for key, array in arrays.items()
+                    if key.startswith(f"{name}/")
+                }
+            )
+            for name in _SUMS
         }
-        own = {name: arrays[name] for name in _OF_SAMPLES}
-        return cls(**own, at_vertices=AbsenceSums.from_arrays(sums))
+        own: dict[str, Any] = {name: arrays[name] for name in (*_OF_SAMPLES, *_TOTALS)}
+        return cls(**own, **sums)
+
+    def plus(self, other: Block) -> Block:
+        """The sums of both; the samples of the other after our own."""
+        samples: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)])
+            for name in _OF_SAMPLES
+        }
+        return Block(
+            **samples,
+            **{name: getattr(self, name) + getattr(other, name) for name in (*_SUMS, *_TOTALS)},
+        )
+
+    def in_order(self, rows: IntArray) -> Block:
+        """The same with the samples where ``rows`` says that they belong."""
+        order = np.argsort(rows)
+        return replace(self, **{name: getattr(self, name)[order] for name in _OF_SAMPLES})
 
 
-_OF_SAMPLES = ("labels", "networks", "ari_full", "dice_full", "profile_full", "means")
-_SUMS = "at_vertices/"
+_OF_SAMPLES = ("labels", "networks", "numbers")
+_TOTALS = ("parts", "n_parts")
+_SUMS = ("of_numbers", "stable")
 
 
-def block_of(
+def blocks_of(
     chunks: Iterable[SubPopulationLabels],
     full: FullGroup,
     reduction: Reduction,
-    is_absent: BoolArray,
-) -> Block:
+    lacks: BoolArray,
+) -> Iterator[Block]:
     """Sum up sub-populations, a few in memory at a time.
+
+    Those that lack a subject are compared with the group without it too: they are the
+    sub-populations that the group would have without that subject.
 
     Parameters
     ----------
@@ -154,82 +179,60 @@ def block_of(
     full : FullGroup
     reduction : Reduction
         Whose inverse gives the networks' profiles.
-    is_absent : (sample, pooled subject) array of bool
-        Whether a sub-population lacks a subject.
+    lacks : (sample, part) array of bool
+        Whether a sub-population lacks all that are left out together; no columns where nothing
+        can be said of the group without them.
     """
-    kept: dict[str, list[np.ndarray]] = {name: [] for name in _OF_SAMPLES}
-    sums: AbsenceSums | None = None
     done = 0
     for chunk in chunks:
-        labels = hard_labels(chunk)
-        values = _at_vertices(chunk, labels, full)
-        counts = contingencies(labels, full.labels, full.soft.n_networks)
-        kept["labels"].append(labels)
-        kept["networks"].append(chunk.networks)
-        kept["ari_full"].append(adjusted_rands(counts))
-        kept["dice_full"].append(dices(counts))
-        kept["profile_full"].append(profiles_with(chunk.networks, full.networks, reduction))
-        kept["means"].append(_mean_over_vertices(values))
-        absent = is_absent[done : done + len(labels)]
-        found = AbsenceSums.of(values, absent)
-        sums = found if sums is None else sums + found
-        done += len(labels)
-    assert sums is not None  # a block has at least one sub-population
-    of_samples: dict[str, np.ndarray] = {
-        name: np.concatenate(arrays) for name, arrays in kept.items()
-    }
-    return Block(**of_samples, at_vertices=sums)
+        n = len(chunk.population)
+        yield _block(chunk, full, reduction, lacks[done : done + n])
+        done += n
 
 
-def joined(blocks: Sequence[Block], rows: Sequence[IntArray]) -> Block:
-    """One block of several, each of some rows of it; the rows of all are 0, 1, 2, ..."""
-    order = np.argsort(np.concatenate(rows))
-    of_samples = {
-        name: np.concatenate([getattr(block, name) for block in blocks])[order]
-        for name in _OF_SAMPLES
-    }
-    first, *others = (block.at_vertices for block in blocks)
-    return Block(**of_samples, at_vertices=sum(others, start=first))
-
-
-def hard_labels(found: SubPopulationLabels) -> IntArray:
-    """Most probable networks from 1, (sub-population, vertex); 0 where there are no data."""
-    best = found.population.argmax(-1) + 1
-    return np.where(found.data, best, 0).astype(np.uint16)
-
-
-def profiles_with(networks: FloatArray, full: FloatArray, reduction: Reduction) -> FloatArray:
-    """Correlation of each network's profile with that of the same number in the full group.
-
-    Less the mean profile of the full group's networks, which all networks share.
-
-    Parameters
-    ----------
-    networks : (sub-population, network, component) array of float
-    full : (network, component) array of float
-
-    Returns
-    -------
-    (sub-population, network) array of float
-    """
-    reference = reduction.inverse(full)
-    return np.stack(
-        [np.diagonal(profile_correlations(reduction.inverse(one), reference)) for one in networks]
+def _block(
+    found: SubPopulationLabels, full: FullGroup, reduction: Reduction, lacks: BoolArray
+) -> Block:
+    maps = Maps.of(found, reduction)
+    within = np.stack([found.subject_part, found.session_part], axis=1)
+    measured = measure(maps, within, full.maps)
+    of_numbers, stable = _Sums(), _Sums()
+    for part, rows in enumerate(lacks.T):
+        without = measure(maps.at(rows), within[rows], full.without.at(part))
+        of_numbers.add(without.numbers)
+        stable.add(without.stable)
+    known = ~np.isnan(measured.parts)
+    return Block(
+        labels=maps.labels,
+        networks=found.networks,
+        numbers=measured.numbers,
+        of_numbers=of_numbers.of(measured.numbers),
+        stable=stable.of(measured.stable),
+        parts=np.where(known, measured.parts, 0).sum(0),
+        n_parts=known.sum(0),
     )
 
 
-def _at_vertices(found: SubPopulationLabels, labels: IntArray, full: FullGroup) -> FloatArray:
-    """``AT_VERTICES`` (sub-population, 4, vertex); NaN where there are no data."""
-    apart = np.square(found.population - full.soft.probabilities).sum(-1)
-    parts = [labels == full.labels, apart, found.subject_part, found.session_part]
-    known = found.data & full.soft.has_data
-    return np.where(known[:, None], np.stack(parts, 1), np.nan)
+@dataclass(eq=False)
+class _Sums:
+    """Sums over the sub-populations that lack each part, one part after the other."""
 
+    n: list[IntArray] = field(default_factory=list)
+    total: list[FloatArray] = field(default_factory=list)
 
-def _mean_over_vertices(values: FloatArray) -> FloatArray:
-    """Where they are known; NaN where they are nowhere."""
-    known = ~np.isnan(values)
-    n_known = known.sum(-1)
-    return np.where(
-        n_known > 0, np.where(known, values, 0).sum(-1) / np.maximum(n_known, 1), np.nan
-    )
+    def add(self, values: FloatArray) -> None:
+        known = ~np.isnan(values)
+        self.n.append(known.sum(0))
+        self.total.append(np.where(known, values, 0).sum(0))
+
+    def of(self, values: FloatArray) -> AbsenceSums:
+        """Together with the sums over all."""
+        known = ~np.isnan(values)
+        counted, shape = np.where(known, values, 0), (len(self.n), *values.shape[1:])
+        return AbsenceSums(
+            n=known.sum(0),
+            total=counted.sum(0),
+            square=np.square(counted).sum(0),
+            n_absent=np.asarray(self.n, dtype=np.int32).reshape(shape),
+            absent=np.asarray(self.total, dtype=np.float64).reshape(shape),
+        )

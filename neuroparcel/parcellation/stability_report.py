@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuroparcel.brain.comparison import NetworkMap
-from neuroparcel.brain.designs import Design, SubPopulations
+from neuroparcel.brain.designs import ALL_SESSIONS, Design, SubPopulations
 from neuroparcel.brain.identification import identification_of
 from neuroparcel.brain.jackknife import AbsenceSums, Interval, ratio
 from neuroparcel.brain.label_maps import adjusted_rands, contingencies_of_pairs, dices
@@ -26,13 +27,8 @@ from neuroparcel.brain.stability import (
 )
 from neuroparcel.parcellation.agreement import single_session_labels
 from neuroparcel.parcellation.spins import load_spheres, spin_agreement
-from neuroparcel.parcellation.stability_blocks import (
-    AT_VERTICES,
-    STABLE,
-    Block,
-    BlockPlace,
-    FullGroup,
-)
+from neuroparcel.parcellation.stability_blocks import Block, BlockPlace, FullGroup
+from neuroparcel.parcellation.stability_measures import ARI, DEVIATION, centred, measures
 from neuroparcel.types import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -41,7 +37,7 @@ if TYPE_CHECKING:
 _N_SHOWN = 60  # sub-populations whose agreement with each other is a matrix
 _N_SPUN = 20  # sub-populations that are compared with rotations
 _PAIRS_AT_ONCE = 4096
-_MOST = 1.0  # of every statistic
+_SIGNED = ("ari_", "profile_")  # statistics from -1 to 1
 _PAIRED = ("split-half", "test-retest")  # designs whose pairs share no sub-population
 
 
@@ -69,20 +65,20 @@ class _Cell:
 
     drawn: SubPopulations
     full: FullGroup
-    is_absent: BoolArray
-    labels: IntArray
-    networks: FloatArray
-    ari_full: FloatArray
-    dice_full: FloatArray
-    profile_full: FloatArray
-    means: FloatArray
-    at_vertices: AbsenceSums
+    block: Block
+
+    @property
+    def n_networks(self) -> int:
+        return self.full.soft.n_networks
+
+    @property
+    def n_independent(self) -> int | None:
+        """Sub-populations, but for a test-retest, whose two are the same people."""
+        return len(self.drawn) // 2 if (self.drawn.session != ALL_SESSIONS).any() else None
 
     def interval(self, values: FloatArray) -> Interval:
-        """Of the mean of a number of each sub-population."""
-        # The two of a test-retest are the same people.
-        n_independent = len(values) // 2 if (self.drawn.session >= 0).any() else None
-        return AbsenceSums.of(values, self.is_absent).interval(n_independent=n_independent)
+        """Of the mean of a number of each sub-population, which does not know the full group."""
+        return AbsenceSums.of(values, self.drawn.lacks).interval(n_independent=self.n_independent)
 
 
 def assemble(
@@ -131,19 +127,7 @@ def _cells(
             done += place.stop - place.start
             if progress is not None:
                 progress(done, study.n_samples, f"{drawn.group}, {drawn.size} subjects")
-        first, *others = (block.at_vertices for block in found)
-        yield _Cell(
-            drawn=drawn,
-            full=study.full_group(drawn.group, drawn.pool),
-            is_absent=drawn.is_absent,
-            labels=np.concatenate([block.labels for block in found]),
-            networks=np.concatenate([block.networks for block in found]),
-            ari_full=np.concatenate([block.ari_full for block in found]),
-            dice_full=np.concatenate([block.dice_full for block in found]),
-            profile_full=np.concatenate([block.profile_full for block in found]),
-            means=np.concatenate([block.means for block in found]),
-            at_vertices=sum(others, start=first),
-        )
+        yield _Cell(drawn, study.full_group(drawn), reduce(Block.plus, found))
 
 
 def _retest(
@@ -168,30 +152,39 @@ def _retest(
 
 
 def _size_stability(cell: _Cell) -> SizeStability:
-    sums = cell.at_vertices
-    place = AT_VERTICES.index(STABLE)
-    interval = sums.proportion()
-    shown = np.unique(np.linspace(0, len(cell.labels) - 1, _N_SHOWN).round().astype(int))
+    block, drawn = cell.block, cell.drawn
+    interval = block.stable.proportion(n_independent=cell.n_independent)
+    shown = _spaced(len(drawn), _N_SHOWN)
     pairs = np.stack(np.meshgrid(shown, shown, indexing="ij"), -1).reshape(-1, 2)
-    counts = contingencies_of_pairs(cell.labels, pairs, cell.full.soft.n_networks)
+    counts = contingencies_of_pairs(block.labels, pairs, cell.n_networks)
+    parts = block.parts / np.where(block.n_parts > 0, block.n_parts, np.nan)
     return SizeStability(
-        group=cell.drawn.group,
-        size=cell.drawn.size,
-        n_samples=len(cell.labels),
+        group=drawn.group,
+        size=drawn.size,
+        n_samples=len(drawn),
         stable=VertexEstimate(
-            _float32(sums.mean[place]),
-            _float32(interval.low[place]),
-            _float32(interval.high[place]),
+            _float32(block.stable.mean), _float32(interval.low), _float32(interval.high)
         ),
-        parts={part: _float32(sums.mean[AT_VERTICES.index(part)]) for part in PARTS},
-        members=cell.drawn.members,
-        session=cell.drawn.session,
-        ari_full=_float32(cell.ari_full),
-        dice_full=_float32(cell.dice_full),
-        profile_full=_float32(cell.profile_full),
+        parts=dict(zip(PARTS, _float32(parts), strict=True)),
+        members=drawn.members,
+        session=drawn.session,
+        ari_full=_float32(_numbers(cell, ARI)[:, 0]),
+        dice_full=_float32(_numbers(cell, "dice_full")[:, 1:]),
+        profile_full=_float32(_numbers(cell, "profile_full")[:, 1:]),
         similarity=_float32(adjusted_rands(counts).reshape(len(shown), len(shown))),
         shown=shown,
     )
+
+
+def _numbers(cell: _Cell, name: str) -> FloatArray:
+    """One measure of each sub-population, (sample, 1), or of all networks and of each."""
+    columns = [number for number, known in enumerate(measures(cell.n_networks)) if known[0] == name]
+    return cell.block.numbers[:, columns]
+
+
+def _spaced(n: int, most: int) -> IntArray:
+    """Numbers from 0 to n - 1, as many at even steps as there may be."""
+    return np.unique(np.linspace(0, n - 1, most).round().astype(int))
 
 
 def _statistics(
@@ -200,20 +193,21 @@ def _statistics(
     """What is found of the sub-populations of one group and size."""
     table = _Table(cell, study.model.identity.networks)
     spun = _spun(cell, nulls)
-    yield table.row(STABLE, cell.means[:, 0], cell.interval(cell.means[:, 0]))
-    yield table.row("ari_full", cell.ari_full, cell.interval(cell.ari_full), null=spun)
-    yield from table.of_networks("dice_full", cell.dice_full, cell.interval)
-    yield from table.of_networks("profile_full", cell.profile_full, cell.interval)
+    columns = measures(cell.n_networks)
+    deviation = cell.block.of_numbers.at(columns.index((DEVIATION, None)))
+    for column, (name, network) in enumerate(columns):
+        values, sums = cell.block.numbers[:, column], cell.block.of_numbers.at(column)
+        is_part = name.startswith("part_")
+        if name == DEVIATION or (is_part and np.isnan(values).all()):
+            continue  # single sessions have no session part
+        interval = sums.interval(n_independent=cell.n_independent)
+        null = spun if name == ARI else None
+        yield table.row(name, values, interval, network, null=null)
+        if is_part:
+            share, interval = ratio(sums, deviation, n_independent=cell.n_independent)
+            own = name.replace("part_", "share_")
+            yield table.row(own, np.array([]), interval, value=float(share))
     yield from _of_pairs(cell, table, study)
-    parts = cell.means[:, 1:]
-    total = AbsenceSums.of(np.nansum(parts, 1), cell.is_absent)
-    for column, part in enumerate(PARTS):
-        if np.isnan(parts[:, column]).all():  # there are no sessions to be apart
-            continue
-        own = AbsenceSums.of(parts[:, column], cell.is_absent)
-        yield table.row(f"part_{part}", parts[:, column], cell.interval(parts[:, column]))
-        share, interval = ratio(own, total)
-        yield table.row(f"share_{part}", np.array([]), interval, value=float(share))
     if reliable is not None:
         yield from _identification(cell, table, study, reliable)
 
@@ -223,9 +217,10 @@ def _of_pairs(cell: _Cell, table: _Table, study: StabilityStudy) -> Iterator[Sta
     pairs = cell.drawn.pairs[~_repeated(cell.drawn)]
     if not len(pairs):
         return
-    counts = contingencies_of_pairs(cell.labels, pairs, cell.full.soft.n_networks)
-    lacking = cell.is_absent[pairs[:, 0]] & cell.is_absent[pairs[:, 1]]
-    n_independent = len(pairs) if study.design.kind in _PAIRED else max(1, len(cell.labels) // 2)
+    counts = contingencies_of_pairs(cell.block.labels, pairs, cell.n_networks)
+    first, second = pairs.T
+    lacking = cell.drawn.lacks[first] & cell.drawn.lacks[second]
+    n_independent = len(pairs) if study.design.kind in _PAIRED else max(1, len(cell.drawn) // 2)
 
     def interval(values: FloatArray) -> Interval:
         return AbsenceSums.of(values, lacking).interval(n_independent=n_independent)
@@ -235,7 +230,7 @@ def _of_pairs(cell: _Cell, table: _Table, study: StabilityStudy) -> Iterator[Sta
     yield from table.of_networks("dice_between", dices(counts), interval)
     profiles = _profiles_between(cell, pairs, study.model.reduction)
     yield from table.of_networks("profile_between", profiles, interval)
-    apart = ~(~cell.is_absent[pairs[:, 0]] & ~cell.is_absent[pairs[:, 1]]).any(1)
+    apart = np.all(cell.drawn.is_absent[first] | cell.drawn.is_absent[second], axis=1)
     if study.design.kind not in _PAIRED and apart.any():
         some = AbsenceSums.of(index[apart], lacking[apart])
         n_apart = min(int(apart.sum()), n_independent)
@@ -263,13 +258,11 @@ def _repeats(cells: Sequence[_Cell], design: Design) -> Iterator[str]:
 
 def _profiles_between(cell: _Cell, pairs: IntArray, reduction: Reduction) -> FloatArray:
     """Correlations of profiles (pair, network), less the mean profile of the full group."""
-    common = reduction.inverse(cell.full.networks).mean(0)
+    common = cell.full.maps.profiles.mean(0)
     found = []
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
         rows, place = np.unique(pairs[start : start + _PAIRS_AT_ONCE], return_inverse=True)
-        deviation = reduction.inverse(cell.networks[rows]) - common
-        deviation -= deviation.mean(-1, keepdims=True)
-        deviation /= np.maximum(np.linalg.norm(deviation, axis=-1, keepdims=True), 1e-12)
+        deviation = centred(reduction.inverse(cell.block.networks[rows]), common)
         first, second = place.reshape(-1, 2).T
         found.append((deviation[first] * deviation[second]).sum(-1))
     return np.concatenate(found)
@@ -286,7 +279,9 @@ def _identification(
     rates = identification_of(distances, cell.drawn.members)
     if not np.isnan(rates).all():
         pooled = np.isin(cell.drawn.pool, rows)
-        n_told = (~cell.is_absent[:, pooled]).sum(1)  # a subject that is drawn twice counts once
+        n_told = (~cell.drawn.is_absent[:, pooled]).sum(
+            1
+        )  # a subject that is drawn twice counts once
         chance = float((1 / n_told[~np.isnan(rates)]).mean())
         yield table.row("identification", rates, cell.interval(rates), chance=chance)
 
@@ -296,11 +291,11 @@ def _spun(cell: _Cell, nulls: Nulls) -> tuple[float, float] | None:
     if not nulls.n_spins:
         return None
     soft = cell.full.soft
-    chosen = np.unique(np.linspace(0, len(cell.labels) - 1, _N_SPUN).round().astype(int))
+    chosen = _spaced(len(cell.drawn), _N_SPUN)
     reference = NetworkMap.of_parcellation(cell.drawn.group, soft)
     spheres = load_spheres(reference, reference)
     found = spin_agreement(
-        cell.labels[chosen], reference, spheres, n_spins=nulls.n_spins, seed=nulls.seed
+        cell.block.labels[chosen], reference, spheres, n_spins=nulls.n_spins, seed=nulls.seed
     )
     return float(found.adjusted_rand_null.mean()), found.p
 
@@ -310,12 +305,12 @@ def _between_groups(cells: Sequence[_Cell]) -> Iterator[Statistic]:
     for one, other in combinations(cells, 2):
         if one.drawn.size != other.drawn.size or one.drawn.group == other.drawn.group:
             continue
-        n = min(len(one.labels), len(other.labels))
-        both = np.concatenate([one.labels[:n], other.labels[:n]])
+        n = min(len(one.drawn), len(other.drawn))
+        both = np.concatenate([one.block.labels[:n], other.block.labels[:n]])
         pairs = np.stack([np.arange(n), n + np.arange(n)], 1)
-        counts = contingencies_of_pairs(both, pairs, one.full.soft.n_networks)
+        counts = contingencies_of_pairs(both, pairs, one.n_networks)
         index = adjusted_rands(counts)
-        absent = np.concatenate([one.is_absent[:n], other.is_absent[:n]], 1)
+        absent = np.concatenate([one.drawn.lacks[:n], other.drawn.lacks[:n]], 1)
         interval = AbsenceSums.of(index, absent).interval()
         name = f"{one.drawn.group} vs {other.drawn.group}"
         yield _row(name, one.drawn.size, "ari_groups", "", index, interval)
@@ -333,7 +328,7 @@ class _Table:
         name: str,
         values: FloatArray,
         interval: Interval,
-        network: str = "",
+        network: int | None = None,
         *,
         value: float | None = None,
         null: tuple[float, float] | None = None,
@@ -342,8 +337,9 @@ class _Table:
         """A row of numbers of sub-populations or pairs, or of one number of all."""
         drawn = self.cell.drawn
         mean, p = (chance, float("nan")) if null is None else null
-        found = _row(drawn.group, drawn.size, name, network, values, interval, value)
-        return replace(found, null=mean, p=p, n=found.n or len(self.cell.labels))
+        of = "" if network is None else self.networks[network]
+        found = _row(drawn.group, drawn.size, name, of, values, interval, value)
+        return replace(found, null=mean, p=p, n=found.n or len(drawn))
 
     def of_networks(
         self,
@@ -355,8 +351,7 @@ class _Table:
         known = ~np.isnan(values)
         mean = np.where(known, values, 0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
         yield self.row(name, mean, interval(mean))
-        for column, network in enumerate(self.networks):
-            own = values[:, column]
+        for network, own in enumerate(values.T):
             yield self.row(name, own, interval(own), network)
 
 
@@ -373,19 +368,27 @@ def _row(
     if value is None:
         value = float(known.mean()) if len(known) else float("nan")
     low, high = np.quantile(known, (0.05, 0.95)) if len(known) else (np.nan, np.nan)
+    least, most = _range_of(name)
     return Statistic(
         group=group,
         size=size,
         name=name,
         network=network,
         value=value,
-        low=float(interval.low),
-        high=min(float(interval.high), _MOST),
+        low=max(float(interval.low), least),
+        high=min(float(interval.high), most),
         interval=interval.over,
         q05=float(low),
         q95=float(high),
         n=len(known),
     )
+
+
+def _range_of(name: str) -> tuple[float, float]:
+    """What a statistic can be, which its interval does not leave."""
+    if name.startswith("part_"):
+        return 0.0, 2.0  # between two distributions that have nothing in common
+    return (-1.0 if name.startswith(_SIGNED) else 0.0), 1.0
 
 
 def _float32(values: FloatArray) -> FloatArray:

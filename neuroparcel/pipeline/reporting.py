@@ -163,20 +163,22 @@ def _stability_folder(
     The one in the results' own folder is left out where it cannot be shown.
     """
     folder = results / STABILITY_FOLDER if named is None else Path(named)
-    if named is None and not (folder / STABILITY_FILE).is_file():
-        return None
+    if not (folder / STABILITY_FILE).is_file():
+        return named  # of which reading says what is wrong
     record = read_json(folder / STABILITY_FILE, _STABILITY_TIP)
-    is_stale = _is_of_another_fit(record, results, options)
-    if named is None and (is_stale or record.get("status") != "complete"):
-        why = "of an earlier fit" if is_stale else "unfinished"
-        say(f"{folder} is {why}, and left out of the report.", quiet=quiet)
+    if record.get("status") != "complete":
+        if named is None:
+            say(f"{folder} is unfinished, and left out of the report.", quiet=quiet)
+        return named
+    if not _is_of_another_fit(record, results, options):
+        return folder
+    if named is None:
+        say(f"{folder} is of an earlier fit, and left out of the report.", quiet=quiet)
         return None
-    if is_stale:
-        raise OutputError(
-            f"The stability analysis in {folder} was made from another fit than that in {results}.",
-            _STABILITY_TIP,
-        )
-    return folder
+    raise OutputError(
+        f"The stability analysis in {folder} was made from another fit than that in {results}.",
+        _STABILITY_TIP,
+    )
 
 
 def _is_of_another_fit(

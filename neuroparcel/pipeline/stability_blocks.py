@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neuroparcel.parcellation.stability_blocks import Block, BlockPlace
 
 _STUDY = "study"  # the array that tells which analysis a block is of
+_PLACE = "place"  # and which part of it
 _TIP = "Run the same command again with --resume: it makes the block anew."
 
 
@@ -42,7 +43,7 @@ class BlockFolder:
 
     def write(self, place: BlockPlace, block: Block) -> Path:
         """Keep a block."""
-        return write_arrays(self.file(place), {**block.to_arrays(), _STUDY: self._digest})
+        return write_arrays(self.file(place), {**block.to_arrays(), **self._marks(place)})
 
     def read(self, place: BlockPlace) -> Block:
         """A block that is there.
@@ -50,15 +51,16 @@ class BlockFolder:
         Raises
         ------
         FileFormatError
-            If it is not there, damaged, or of another analysis.
+            If it is not there, damaged, or of another analysis or place.
         """
         from neuroparcel.parcellation.stability_blocks import Block
 
         path = self.file(place)
         with parsing(path, _TIP):
             arrays = read_arrays(path)
-            if not np.array_equal(arrays.pop(_STUDY), self._digest):
-                raise ValueError("it is of another analysis")
+            marks = self._marks(place)
+            if not all(np.array_equal(arrays.pop(name), mark) for name, mark in marks.items()):
+                raise ValueError("it is of another analysis, or of another part of this one")
             return Block.from_arrays(arrays)
 
     def lacks(self, places: Sequence[BlockPlace]) -> list[BlockPlace]:
@@ -70,7 +72,7 @@ class BlockFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _holds(self, place: BlockPlace) -> bool:
-        """Whether a block is whole and of this analysis; its numbers are not read.
+        """Whether a block is whole, of this analysis and this place; its numbers are not read.
 
         The header of a safetensors file says how long it is, and opening it compares.
         """
@@ -81,13 +83,19 @@ class BlockFolder:
             return False
         try:
             with safe_open(path, framework="np") as arrays:
-                return np.array_equal(arrays.get_tensor(_STUDY), self._digest)
+                marks = self._marks(place)
+                return all(
+                    np.array_equal(arrays.get_tensor(name), mark) for name, mark in marks.items()
+                )
         except (SafetensorError, OSError):
             return False
 
-    @property
-    def _digest(self) -> np.ndarray:
-        return np.frombuffer(bytes.fromhex(self.study), dtype=np.uint8)
+    def _marks(self, place: BlockPlace) -> dict[str, np.ndarray]:
+        """What a file says of itself: its name alone may be that of another."""
+        return {
+            _STUDY: np.frombuffer(bytes.fromhex(self.study), dtype=np.uint8),
+            _PLACE: np.array([place.cell, place.start, place.stop], dtype=np.int64),
+        }
 
 
 def share(places: Sequence[BlockPlace], task_id: int, n_tasks: int) -> list[BlockPlace]:

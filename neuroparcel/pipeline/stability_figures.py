@@ -26,8 +26,9 @@ def draw_stability(
 
     On the fs_LR 32k cortex ``stability``, ``population`` and ``parts`` are maps; elsewhere the
     first and the last show rows sorted within networks, and the second is not drawn. Then
-    ``agreement``, a matrix; ``curve`` against sizes, or ``spread`` of one size; and ``retest``.
-    Of groups the first four are drawn each, such as ``stability_group-F``.
+    ``agreement``, a matrix, if there are two to compare; ``curve`` against sizes, or ``spread``
+    of one size; and ``retest``. Of groups the first four are drawn each, such as
+    ``stability_group-F``.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def stability_jobs(report: StabilityReport) -> Jobs:
 
 def _group_jobs(report: StabilityReport, group: str, ending: str, *, on_surface: bool) -> Jobs:
     from neuroparcel.plotting.stability_maps import draw_parts, draw_stability_map
-    from neuroparcel.plotting.stability_matrix import draw_agreement
+    from neuroparcel.plotting.stability_matrix import draw_agreement, has_agreement
     from neuroparcel.plotting.stability_ranks import draw_parts_ranks, draw_stability_ranks
     from neuroparcel.plotting.stable_population import draw_stable_population
 
@@ -85,5 +86,6 @@ def _group_jobs(report: StabilityReport, group: str, ending: str, *, on_surface:
         draw["parts"] = draw_parts
     else:
         draw = {"stability": draw_stability_ranks, "parts": draw_parts_ranks}
-    draw["agreement"] = draw_agreement
+    if has_agreement(report, group):
+        draw["agreement"] = draw_agreement
     return {f"{name}{ending}": partial(function, report, group) for name, function in draw.items()}

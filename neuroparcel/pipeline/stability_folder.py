@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from neuroparcel.errors import OutputError
 from neuroparcel.io.files import read_json, write_json
 from neuroparcel.io.writers.stability import STABILITY_FILE, write_record
 from neuroparcel.pipeline.output_place import check_writable, listed_files, remove_files
+from neuroparcel.pipeline.results import FIGURES
 from neuroparcel.pipeline.run_folder import RUN_FILE
 from neuroparcel.pipeline.stability_blocks import BlockFolder
 from neuroparcel.pipeline.stability_options import StabilityOptions
@@ -114,6 +116,8 @@ class StabilityFolder:
         names += listed_files(self.record_file)
         self.record_file.unlink()
         remove_files(self.path, names)
+        with suppress(OSError):  # it is not there, or holds what is not ours
+            (self.path / FIGURES).rmdir()
         self.blocks("").remove()
 
 

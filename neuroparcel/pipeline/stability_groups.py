@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuroparcel.brain.designs import SubPopulations, draw_sub_populations
+from neuroparcel.brain.designs import EVERYONE, SubPopulations, draw_sub_populations
 from neuroparcel.errors import OptionError
 from neuroparcel.io.entities import entity
 from neuroparcel.io.participants import groups_of, read_participants
 from neuroparcel.pipeline.stability_inputs import FinishedRun
 from neuroparcel.pipeline.stability_options import StabilityOptions
-from neuroparcel.types import IntArray
+from neuroparcel.types import BoolArray, IntArray
+
+_LONGEST = 100  # letters of a group in names of files, of which systems take 255 in all
+_SHOWN = 20  # letters of a longer one, in messages
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +41,24 @@ class Drawing:
     notes: tuple[str, ...] = ()
 
     def draw(self, options: StabilityOptions, n_subjects: int) -> tuple[SubPopulations, ...]:
-        """The sub-populations, the same ones that the analysis draws."""
-        return draw_sub_populations(
+        """The sub-populations, the same ones that the analysis draws.
+
+        Raises
+        ------
+        OptionError
+            If there are too few subjects, or a size at which there is one sub-population only.
+        """
+        cells = draw_sub_populations(
             options.sampling,
             n_subjects,
             groups=self.groups,
             strata=self.strata,
             retest=self.retest,
         )
+        if options.design == "without-replacement":
+            for cell in cells:
+                _check_smaller(cell)
+        return cells
 
 
 def find_drawing(run: FinishedRun, options: StabilityOptions) -> Drawing:
@@ -54,14 +67,20 @@ def find_drawing(run: FinishedRun, options: StabilityOptions) -> Drawing:
     Raises
     ------
     OptionError
-        If a session, a column or a value is not there, or names of groups cannot tell files
-        apart.
+        If a session, a column or a value is not there, names of groups cannot tell files
+        apart, or too few subjects have both sessions of a test-retest.
     NeuroparcelError
         If the table cannot be read.
     """
+    drawing = _of_table(run, options)
     retest = _retest(run, options)
+    return drawing if retest is None else _with_both(run, options, drawing, retest)
+
+
+def _of_table(run: FinishedRun, options: StabilityOptions) -> Drawing:
+    """Who is drawn from whom, whatever sessions they have."""
     if options.table is None:
-        return Drawing(retest=retest)
+        return Drawing()
     table = read_participants(options.table)
     groups: Mapping[str, IntArray] | None = None
     notes: tuple[str, ...] = ()
@@ -72,7 +91,7 @@ def find_drawing(run: FinishedRun, options: StabilityOptions) -> Drawing:
     strata = None
     if options.stratify is not None:
         strata = _strata(run, options, table.values(options.stratify, run.subjects))
-    return Drawing(groups, strata, retest, notes)
+    return Drawing(groups, strata, notes=notes)
 
 
 def _strata(
@@ -110,6 +129,17 @@ def _check_groups(options: StabilityOptions, groups: list[str]) -> None:
     taken: dict[str, str] = {}
     for group in groups:
         name = entity(group).lower()
+        if name == EVERYONE:
+            raise OptionError(
+                f"The value {group!r} of {options.by} is what the group of all subjects is called.",
+                "Rename it in the table.",
+            )
+        if len(name) > _LONGEST:
+            raise OptionError(
+                f"The value '{group[:_SHOWN]}...' of {options.by} has {len(name)} letters and "
+                "digits, too many for names of files.",
+                f"Rename it in the table: up to {_LONGEST}.",
+            )
         if not name or name in taken:
             other = f" and {taken[name]!r}" if name in taken else ""
             raise OptionError(
@@ -132,3 +162,47 @@ def _retest(run: FinishedRun, options: StabilityOptions) -> tuple[int, int] | No
     if len(names) < 2:
         return None
     return run.sessions.index(names[0]), run.sessions.index(names[1])
+
+
+def _with_both(
+    run: FinishedRun, options: StabilityOptions, drawing: Drawing, retest: tuple[int, int]
+) -> Drawing:
+    """Only those who have both sessions of a test-retest are drawn."""
+    first, second = (run.sessions[column] for column in retest)
+    present = run.parcellations.present
+    has_both = np.array([{first, second} <= set(present[name]) for name in run.subjects])
+    groups = drawing.groups or {EVERYONE: np.arange(len(run.subjects))}
+    drawn = {group: rows[has_both[rows]] for group, rows in groups.items()}
+    for group, rows in drawn.items():
+        if len(rows) < max(options.sampling.sizes):
+            raise OptionError(
+                f"--size asks for {max(options.sampling.sizes)} subjects, and {len(rows)} of "
+                f"{_name(group)} {'has' if len(rows) == 1 else 'have'} both sessions, {first} and "
+                f"{second}.",
+                "Give smaller sizes, or other sessions to --retest.",
+            )
+    notes = (*drawing.notes, *_without_both(run, has_both, f"{first} or {second}"))
+    return Drawing(drawing.groups if has_both.all() else drawn, drawing.strata, retest, notes)
+
+
+def _without_both(run: FinishedRun, has_both: BoolArray, sessions: str) -> tuple[str, ...]:
+    missing = [name for name, has in zip(run.subjects, has_both, strict=True) if not has]
+    if not missing:
+        return ()
+    return (
+        f"{len(missing)} of {len(run.subjects)} subjects lack session {sessions} and are left out "
+        f"(first: {missing[0]})",
+    )
+
+
+def _check_smaller(cell: SubPopulations) -> None:
+    if cell.size == len(cell.pool):
+        raise OptionError(
+            f"A sub-population of all {cell.size} subjects of {_name(cell.group)} is "
+            f"{'the cohort' if cell.group == EVERYONE else 'the group'} itself.",
+            "Give a smaller --size, or --design bootstrap.",
+        )
+
+
+def _name(group: str) -> str:
+    return "the cohort" if group == EVERYONE else f"group '{group}'"

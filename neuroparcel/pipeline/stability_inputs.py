@@ -21,6 +21,7 @@ from neuroparcel.pipeline.saved_model import SavedModel, load_model
 
 _COMMANDS = ("fit", "infer")
 _AGAIN = "Run again with --overwrite."
+_RESULTS = "Give the --output folder of neuroparcel fit or infer."
 _WHERE = "If the cohort has moved, say where it is: --subjects, --data-dir or --connectome."
 _SAME = "Give the recordings that it was made from: --subjects, --data-dir or --connectome."
 _READING = ("sessions", "task", "space", "max_dead", "skip_bad")
@@ -82,16 +83,19 @@ def open_results(path: Path) -> FinishedRun:
     Raises
     ------
     OutputError
-        If there are none, they are unfinished or of another command, or their model is gone.
+        If it is a file, there are none, they are unfinished or of another command, or their
+        model is gone.
     FileFormatError
         If a file is damaged.
     """
+    if path.is_file():
+        raise OutputError(f"{path} is a file, and no folder of results.", _RESULTS)
     record = read_finished_run(path)
     command = record.get("command")
     if command not in _COMMANDS:
         raise OutputError(
             f"{path} holds a run of neuroparcel {command}, which has no model.",
-            "Give the --output folder of neuroparcel fit or infer.",
+            _RESULTS,
         )
     with parsing(path / RUN_FILE, _AGAIN, OutputError):
         model = find_model(path, record["options"])

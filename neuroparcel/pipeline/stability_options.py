@@ -13,6 +13,8 @@ from neuroparcel.pipeline.figure_files import Printing
 
 METHODS = ("amortized", "refit:mean-field", "refit:reference")
 PRIORS = ("own", "trained")
+SIZES, SAMPLES, PRIOR = (5,), 300, "own"
+"""What holds where nothing is given."""
 FOLDER = "stability"
 """Where an analysis lies in the results folder, unless another is named."""
 
@@ -40,10 +42,10 @@ class StabilityOptions:
     results : Path
         Output folder of ``fit`` or ``infer``.
     design : {"without-replacement", "bootstrap", "jackknife", "split-half", "test-retest"}
-    sizes : tuple of int
-        Subjects of a sub-population.
-    samples : int
-        Sub-populations of each size and group.
+    sizes : tuple of int, optional
+        Subjects of a sub-population; 5 if not given. A jackknife takes none.
+    samples : int, optional
+        Sub-populations of each size and group; 300 if not given. A jackknife takes none.
     by, stratify : str, optional
         Columns of the table: of groups that are analysed one by one, and of strata that every
         sub-population has in proportion.
@@ -53,8 +55,8 @@ class StabilityOptions:
         Sessions of a test-retest design; the first two if not given.
     method : {"amortized", "refit:mean-field", "refit:reference"}
         How sub-populations are parcellated.
-    prior : {"own", "trained"}
-        Where a vertex-wise prior of labels is from.
+    prior : {"own", "trained"}, optional
+        Where a vertex-wise prior of labels is from, of models that have one; ``own`` if not given.
     permutations : int
         Of which subject a session belongs to.
     spins : int
@@ -79,14 +81,14 @@ class StabilityOptions:
 
     results: Path
     design: str = "without-replacement"
-    sizes: tuple[int, ...] = (5,)
-    samples: int = 300
+    sizes: tuple[int, ...] | None = None
+    samples: int | None = None
     by: str | None = None
     stratify: str | None = None
     table: Path | None = None
     retest: tuple[str, str] | None = None
     method: str = "amortized"
-    prior: str = "own"
+    prior: str | None = None
     permutations: int = 1000
     spins: int = 0
     subjects: Path | None = None
@@ -110,7 +112,7 @@ class StabilityOptions:
     def __post_init__(self) -> None:
         for name, choices in (("method", METHODS), ("prior", PRIORS)):
             value = getattr(self, name)
-            if value not in choices:
+            if value is not None and value not in choices:
                 raise OptionError(f"--{name} is '{value}'.", f"Choose one of {', '.join(choices)}.")
         for name, least in (("permutations", 1), ("spins", 0), ("jobs", 1), ("threads", 1)):
             value = getattr(self, name)
@@ -118,6 +120,7 @@ class StabilityOptions:
                 raise OptionError(f"--{name} is {value}.", f"Give at least {least}.")
         self._check_table()
         self._check_tasks()
+        self._check_jackknife()
         if self.resume and self.overwrite:
             raise OptionError("--resume and --overwrite exclude each other.", "Give one of them.")
         if self.retest is not None and self.design != "test-retest":
@@ -137,7 +140,14 @@ class StabilityOptions:
     @property
     def sampling(self) -> Design:
         """How sub-populations are drawn."""
-        return Design(self.design, self.sizes, self.samples, self.seed)
+        sizes = SIZES if self.sizes is None else self.sizes
+        samples = SAMPLES if self.samples is None else self.samples
+        return Design(self.design, sizes, samples, self.seed)
+
+    @property
+    def prior_or_own(self) -> str:
+        """Where a vertex-wise prior is from."""
+        return PRIOR if self.prior is None else self.prior
 
     @property
     def folder(self) -> Path:
@@ -151,7 +161,9 @@ class StabilityOptions:
 
     def of_blocks(self) -> dict[str, Any]:
         """The options that what is computed depends on, as plain JSON values."""
-        return {name: _plain(getattr(self, name)) for name in _OF_THE_BLOCKS}
+        drawn = self.sampling
+        resolved = {"sizes": drawn.sizes, "samples": drawn.n_samples, "prior": self.prior_or_own}
+        return {name: _plain(resolved.get(name, getattr(self, name))) for name in _OF_THE_BLOCKS}
 
     def record(self) -> dict[str, Any]:
         """The same, and those of what is made of it."""
@@ -169,6 +181,19 @@ class StabilityOptions:
             raise OptionError(
                 f"--table {self.table} is given, and no column of it.",
                 "Give --by COLUMN or --stratify COLUMN too.",
+            )
+
+    def _check_jackknife(self) -> None:
+        given = [
+            f"--{option}"
+            for option, value in (("size", self.sizes), ("samples", self.samples))
+            if value is not None
+        ]
+        if self.design == "jackknife" and given:
+            raise OptionError(
+                f"--design jackknife leaves out one subject at a time, and takes no "
+                f"{' and no '.join(given)}.",
+                f"Leave {' and '.join(given)} away, or choose another --design.",
             )
 
     def _check_tasks(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -11,9 +11,11 @@ from neuroparcel.brain.designs import EVERYONE, SubPopulations
 from neuroparcel.brain.stability import PARTS, SizeStability, StabilityReport, Statistic
 from neuroparcel.pipeline.planning import Plan
 from neuroparcel.pipeline.stability_options import StabilityOptions
+from neuroparcel.plotting.stability_words import words_of
 
 _MOST_LINES = 4  # of groups and sizes, on the terminal
 _MOST_NOTES = 3
+_STAR, _SAMPLES = "*", "samples"
 _METHODS = {
     "amortized": "by the trained posterior",
     "refit:mean-field": "each by mean field",
@@ -42,8 +44,9 @@ class StabilityPlan:
     def summary(self) -> str:
         """A few lines for the terminal."""
         region = self.planned.recipe.region
+        words = words_of(self.options.design)
         drawn = [
-            f"{_who(cell.group)}, {len(cell)} sub-populations of {cell.size} of "
+            f"{_who(cell.group)}, {words.counted(len(cell))} of {cell.size} of "
             f"{len(cell.pool)} subjects"
             for cell in self.cells
         ]
@@ -79,12 +82,12 @@ class StabilityTask:
     def summary(self) -> str:
         """Two lines for the terminal."""
         left = (
-            f"{self.n_left} parts are left to the other tasks"
+            f"{_counted(self.n_left, 'part')} left to the other tasks"
             if self.n_left
             else "all parts are there"
         )
         return (
-            f"{self.n_blocks} parts of this task are done; {left}: {self.output}\n"
+            f"{_counted(self.n_blocks, 'part')} of this task done; {left}: {self.output}\n"
             "put them together with the same command, --resume instead of --task-id and --n-tasks"
         )
 
@@ -111,12 +114,16 @@ class StabilityResult:
 
     def summary(self) -> str:
         """A few lines for the terminal."""
-        lines = [
+        found = [
             *_drawn(self.report),
             *_by_size(self.report),
             *_between_groups(self.report),
             *_parts(self.report),
             *_of_the_cohort(self.report),
+        ]
+        lines = [
+            *found,
+            *_star(found),
             *_notes(self.report),
             f"maps, tables and stability.json: {self.output}",
         ]
@@ -126,13 +133,13 @@ class StabilityResult:
 
 
 def _drawn(report: StabilityReport) -> Iterator[str]:
-    method = _METHODS.get(report.method, report.method)
-    numbers = sorted({one.n_samples for one in report.sizes})
+    method, words = _METHODS.get(report.method, report.method), words_of(report.design.kind)
+    counted = words.counted_among([one.n_samples for one in report.sizes])
     sizes = sorted({one.size for one in report.sizes})
     groups = [group for group in report.full if group != EVERYONE]
     of = f" in the groups {', '.join(groups)}" if groups else ""
     yield (
-        f"{' or '.join(map(str, numbers))} sub-populations of {' and of '.join(map(str, sizes))} "
+        f"{counted} of {' and of '.join(map(str, sizes))} "
         f"of {len(report.subjects)} subjects{of} ({report.design.kind}), parcellated {method}"
     )
 
@@ -142,7 +149,7 @@ def _by_size(report: StabilityReport) -> Iterator[str]:
         words = {
             "stable": "a label is the full group's with probability",
             "ari_full": "adjusted Rand index with the full group",
-            "ari_between": "between sub-populations",
+            "ari_between": words_of(report.design.kind).beside,
         }
         found = {name: _of(report, name, one) for name in words}
         said = [f"{text} {_number(found[name])}" for name, text in words.items() if found[name]]
@@ -154,10 +161,10 @@ def _by_size(report: StabilityReport) -> Iterator[str]:
 
 
 def _parts(report: StabilityReport) -> Iterator[str]:
-    """Of the largest sub-populations of the first group."""
+    """Of the smallest sub-populations of the first group, as in figures and the report."""
     if not report.sizes:
         return
-    one = [cell for cell in report.sizes if cell.group == report.sizes[0].group][-1]
+    one = report.sizes[0]
     found = [_of(report, f"share_{part}", one) for part in PARTS]
     said = [
         f"{part} {statistic.value:.0%}"
@@ -165,23 +172,34 @@ def _parts(report: StabilityReport) -> Iterator[str]:
         if statistic is not None and not isnan(statistic.value)
     ]
     if said:
-        whose = "" if len(report.sizes) == 1 else f" ({_who(one.group)}, size {one.size})"
-        yield f"differences of soft labels come from: {', '.join(said)}{whose}"
+        whose = f"{_who(one.group)}, size {one.size}"
+        yield f"differences of soft labels come from: {', '.join(said)} ({whose})"
 
 
 def _between_groups(report: StabilityReport) -> Iterator[str]:
-    """Of the largest sub-populations that two groups have."""
-    found = [one for one in report.statistics if one.name == "ari_groups" and one.size is not None]
-    largest = {one.group: one for one in sorted(found, key=lambda one: one.size or 0)}
-    for one in list(largest.values())[:_MOST_LINES]:
+    """Of the smallest sub-populations that two groups have."""
+    for one in _smallest_of_two(report)[:_MOST_LINES]:
         yield f"{one.group}, size {one.size}: adjusted Rand index {_number(one)}"
+
+
+def _smallest_of_two(report: StabilityReport) -> list[Statistic]:
+    found = [one for one in report.statistics if one.name == "ari_groups" and one.size is not None]
+    down = sorted(found, key=lambda one: one.size or 0, reverse=True)
+    return list({one.group: one for one in down}.values())
+
+
+def _star(lines: Sequence[str]) -> Iterator[str]:
+    """What a star says, where there is one."""
+    if any(f"]{_STAR}" in line for line in lines):
+        yield f"{_STAR} interval over sub-populations of these subjects only"
 
 
 def _notes(report: StabilityReport) -> Iterator[str]:
     for note in report.notes[:_MOST_NOTES]:
         yield f"note: {note}"
-    if len(report.notes) > _MOST_NOTES:
-        yield f"and {len(report.notes) - _MOST_NOTES} notes more in stability.json"
+    n_more = len(report.notes) - _MOST_NOTES
+    if n_more > 0:
+        yield f"and {n_more} more note{'s' * (n_more > 1)} in stability.json"
 
 
 def _of_the_cohort(report: StabilityReport) -> Iterator[str]:
@@ -220,13 +238,19 @@ def _number(statistic: Statistic | None) -> str:
         return "unknown"
     if isnan(statistic.low):
         return f"{statistic.value:.2f}"
-    return f"{statistic.value:.2f} [{statistic.low:.2f}, {statistic.high:.2f}]"
+    star = _STAR * (statistic.interval == _SAMPLES)
+    return f"{statistic.value:.2f} [{statistic.low:.2f}, {statistic.high:.2f}]{star}"
 
 
 def _chance(statistic: Statistic) -> str:
     if isnan(statistic.p):
         return ""
     return f"; by chance {statistic.null:.2f}, p = {statistic.p:.3g}"
+
+
+def _counted(number: int, noun: str) -> str:
+    """A number, its noun and the verb."""
+    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
 
 
 def _who(group: str) -> str:

@@ -94,8 +94,9 @@ class _Prepared:
 
 def plan_stability(options: StabilityOptions) -> StabilityPlan:
     """Check the options, the results and the folder; read no recordings, write nothing."""
+    run = open_results(options.results)
     open_folder(options)
-    prepared = _prepare(options)
+    prepared = _prepare(run, options)
     return StabilityPlan(options, prepared.planned, prepared.cells, prepared.drawing.notes)
 
 
@@ -121,8 +122,9 @@ def stability(options: StabilityOptions) -> StabilityResult | StabilityTask:
 
 
 def _stability(options: StabilityOptions) -> StabilityResult | StabilityTask:
+    run = open_results(options.results)
     folder = open_folder(options)
-    prepared = _prepare(options)
+    prepared = _prepare(run, options)
     study, warnings = _study(prepared, options)
     record = prepared.record(options)
     record["warnings"] += warnings
@@ -137,13 +139,13 @@ def _stability(options: StabilityOptions) -> StabilityResult | StabilityTask:
     return _write(folder, report, record, options)
 
 
-def _prepare(options: StabilityOptions) -> _Prepared:
-    run = open_results(options.results)
+def _prepare(run: FinishedRun, options: StabilityOptions) -> _Prepared:
     _check_method(run, options)
     drawing = find_drawing(run, options)
     cells = drawing.draw(options, len(run.subjects))
     _rehearse_spins(run, options)
     model = load_model(run.model, options.device)
+    _check_prior(run, model, options)
     place = CohortPlace(options.subjects, options.data_dir, options.connectome)
     reading = _reading(run, place, options)
     planned = find_inputs(run, model, reading, moved=place.is_given)
@@ -169,7 +171,7 @@ def _study(
         ObservedCohort(cohort, model.reduction, device),
         options.sampling,
         method=options.method,
-        prior=options.prior,
+        prior=options.prior_or_own,
         groups=drawing.groups,
         strata=drawing.strata,
         retest=drawing.retest,
@@ -185,6 +187,15 @@ def _check_method(run: FinishedRun, options: StabilityOptions) -> None:
             f"The model of {run.path} was learnt with --family {family}, and has no posterior "
             "that was trained for other cohorts.",
             f"Give --method refit:{family}, or fit with --family adavi.",
+        )
+
+
+def _check_prior(run: FinishedRun, model: SavedModel, options: StabilityOptions) -> None:
+    """Refuse to say where a prior is from that no label has."""
+    if options.prior is not None and model.labels is None:
+        raise OptionError(
+            f"--prior is of labels with a prior at each vertex, and those of {run.path} have none.",
+            "Leave --prior away, or fit with --label-prior vertex.",
         )
 
 
@@ -270,7 +281,7 @@ class _BlockMaker:
 @lru_cache(maxsize=1)
 def _study_of(options: StabilityOptions) -> StabilityStudy:
     """Model and cohort, once in each process."""
-    return _study(_prepare(options), options)[0]
+    return _study(_prepare(open_results(options.results), options), options)[0]
 
 
 def _from_anywhere(options: StabilityOptions) -> StabilityOptions:

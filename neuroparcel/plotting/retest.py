@@ -42,7 +42,8 @@ def draw_retest(report: StabilityReport, *, on_surface: bool = True) -> Figure:
 
     ICC(3,1), consistency, beside ICC(2,1), absolute agreement, of all networks together. Below
     it the distances of each subject's first session (a row) from everybody's second (a column):
-    the dot marks the nearest one, which is on the diagonal where a subject is identified.
+    the dot marks the nearest one, which is on the diagonal where a subject is identified. That is
+    one direction; the share beside it is the mean of both.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def draw_retest(report: StabilityReport, *, on_surface: bool = True) -> Figure:
     _draw_distances(figure, top, found)
     left = _LEFT + _SIDE + 0.85
     _draw_pairs(figure, left, top, found)
-    _write_numbers(figure, left + 1.75, top, report)
+    _write_numbers(figure, left + 1.55, top, report)
     note = note_of(found.icc3.value, "nothing varies, or no data") if on_surface else ""
     write(figure, 0.1, figure.get_figheight() - 0.18, note, size=SMALL, color=QUIET)
     return figure
@@ -141,7 +142,7 @@ def _draw_distances(figure: Figure, top: float, found: RetestReliability) -> Non
         figure,
         _LEFT,
         top + _SIDE + 0.28,
-        "dot: nearest; white where it is the subject's own",
+        "dot: nearest of its row (one direction); white: the subject's own",
         size=SMALL,
         color=QUIET,
     )
@@ -194,7 +195,7 @@ def _write_numbers(figure: Figure, left: float, top: float, report: StabilityRep
 
 
 _NUMBERS = {
-    "identification": "subjects identified",
+    "identification": "identified, both ways",
     "icc3": "ICC(3,1)",
     "icc2": "ICC(2,1)",
     "ari_within_subject": "Rand index, own",

@@ -9,18 +9,14 @@ import numpy as np
 from neuroparcel.brain.designs import EVERYONE
 from neuroparcel.brain.stability import SizeStability, StabilityReport, Statistic
 from neuroparcel.io.entities import entity
+from neuroparcel.plotting.stability_words import words_of
+from neuroparcel.types import FloatArray
 
 MOST_SIZES = 4
 """Sizes that have a map each; of more, the smallest and the largest have one."""
 
 _LARGE_P = 0.1  # has two digits, a smaller one the first that is not 0
-_DRAWN = {
-    "without-replacement": "",
-    "bootstrap": ", drawn with replacement",
-    "jackknife": ", one left out at a time",
-    "split-half": ", in pairs without a common subject",
-    "test-retest": ", each from one session and from another",
-}
+_FLAT, _ROOM = 0.01, 0.1  # range of an index that hardly varies, and what is shown below it
 _OVER = {
     "subjects": "over subjects",
     "samples": "over sub-populations of these subjects",
@@ -87,25 +83,32 @@ def titled(title: str, group: str) -> str:
 
 def sampled(report: StabilityReport, one: SizeStability) -> str:
     """How many sub-populations were drawn from how many subjects, in words."""
-    subjects = f"{n_drawn_from(report, one):,} subjects"
-    how = _DRAWN[report.design.kind]
-    return f"{one.n_samples:,} sub-populations of {one.size:,} of {subjects}{how}"
+    subjects, words = f"{n_drawn_from(report, one):,} subjects", words_of(report.design.kind)
+    return f"{words.counted(one.n_samples)} of {one.size:,} of {subjects}{words.drawn}"
 
 
 def sampled_each(report: StabilityReport, one: SizeStability) -> str:
     """The same of several sizes, one of which is given."""
-    how = f"{n_drawn_from(report, one):,} subjects{_DRAWN[report.design.kind]}"
-    return f"{one.n_samples:,} sub-populations of each size, of {how}"
+    words = words_of(report.design.kind)
+    how = f"{n_drawn_from(report, one):,} subjects{words.drawn}"
+    return f"{words.counted(one.n_samples)} of each size, of {how}"
 
 
 def n_drawn_from(report: StabilityReport, one: SizeStability) -> int:
-    """Subjects that sub-populations were drawn from; of a group, those that were ever drawn."""
-    return len(report.subjects) if one.group == EVERYONE else len(np.unique(one.members))
+    """Subjects that sub-populations were drawn from; of a group, those that were ever drawn.
+
+    Of a test-retest too, which draws those who have both sessions.
+    """
+    if one.group == EVERYONE and report.design.kind != "test-retest":
+        return len(report.subjects)
+    found = [cell.members.ravel() for cell in sizes_of(report, one.group)]
+    return len(np.unique(np.concatenate(found)))
 
 
 def intervals_over(statistics: Iterable[Statistic | None]) -> str:
     """What the intervals of some numbers are over, in words; empty if they have none."""
-    kinds = dict.fromkeys(one.interval for one in statistics if one is not None and one.interval)
+    known = (one for one in statistics if one is not None and np.isfinite(one.low))
+    kinds = dict.fromkeys(one.interval for one in known if one.interval)
     return " or ".join(_OVER[kind] for kind in kinds)
 
 
@@ -139,3 +142,20 @@ def against_chance(found: Statistic, *, percent: bool = False) -> str:
     chance = f"{100 * found.null:.0f} %" if percent else f"{found.null:.2f}"
     p = f"{found.p:.2f}" if found.p >= _LARGE_P else f"{found.p:.1g}"
     return f"{chance} by chance, p = {p}"
+
+
+def index_range(values: FloatArray, low: float, high: float) -> tuple[float, float]:
+    """Ends of a scale of an adjusted Rand index, from those that were thought of.
+
+    Where hardly anything varies, it ends at 1 and begins below: noise shall not look like a
+    difference, nor the best index like the worst.
+
+    Examples
+    --------
+    >>> index_range(np.array([1.0, 1.0]), 1.0, 1.0), index_range(np.array([0.2, 0.9]), 0.2, 0.9)
+    ((0.9, 1.0), (0.2, 0.9))
+    """
+    known = values[np.isfinite(values)]
+    if len(known) and np.ptp(known) > _FLAT:
+        return low, high
+    return float(min(known, default=1.0)) - _ROOM, 1.0

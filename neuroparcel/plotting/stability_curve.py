@@ -20,6 +20,7 @@ from neuroparcel.plotting.stability import (
     sizes_of,
     titled,
 )
+from neuroparcel.plotting.stability_words import whole_in, words_of
 from neuroparcel.types import FloatArray
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ def draw_curve(report: StabilityReport) -> Figure:
     alone = len(groups) == 1
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     stable, full, between, last = figure.subplots(2, 2).ravel()
-    _title(stable, "Labels", "share that is as in the full population")
-    _title(full, "With the full population", "adjusted Rand index")
-    _title(between, "Between sub-populations", "adjusted Rand index")
+    words, whole = words_of(report.design.kind), whole_in(report)
+    _title(stable, "Labels", f"share that is as in the {whole}")
+    _title(full, f"With the {whole}", "adjusted Rand index")
+    _title(between, words.beside.capitalize(), "adjusted Rand index")
     if alone:
         drawn = _draw_one_group(report, groups[0], stable, full, between)
-        _title(last, "Networks", "Dice coefficient with the full population")
+        _title(last, "Networks", f"Dice coefficient with the {whole}")
         _draw_networks(last, report, groups[0])
         if len(between.get_legend_handles_labels()[1]) > 1:
             between.legend(frameon=False, fontsize=SMALL, loc="lower right")

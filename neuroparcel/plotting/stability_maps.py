@@ -27,6 +27,7 @@ from neuroparcel.plotting.stability import (
     statistic_of,
     titled,
 )
+from neuroparcel.plotting.stability_words import whole_of
 from neuroparcel.plotting.value_maps import MapGrid, Scale, note_of
 from neuroparcel.types import FloatArray
 
@@ -73,7 +74,7 @@ def draw_stability_map(report: StabilityReport, group: str = EVERYONE) -> Figure
     scale = _scale_of(np.concatenate(list(maps.values())))
     grid = MapGrid(report.axis, len(maps))
     figure = new_page(HEADING + grid.height + _FOOT)
-    said = "probability that the label of a sub-population is that of the full population"
+    said = f"probability that the label of a sub-population is that of the {whole_of(group)}"
     draw_heading(figure, titled("Stability of labels", group), said)
     for number, (name, values) in enumerate(maps.items()):
         grid.draw_values(figure, HEADING, number, name, values, scale)
@@ -110,7 +111,7 @@ def draw_parts(report: StabilityReport, group: str = EVERYONE, size: int | None 
     scale = _parts_scale(one)
     grid = MapGrid(report.axis, len(one.known_parts) + 1)
     figure = new_page(HEADING + grid.height + _FOOT)
-    said = "mean squared deviation of a session's soft label from that of the full population"
+    said = f"mean squared deviation of a session's soft label from that of the {whole_of(group)}"
     draw_heading(figure, titled("What moves the labels", group), said)
     for number, part in enumerate(one.known_parts):
         grid.draw_values(figure, HEADING, number, part, one.parts[part], scale)
@@ -168,7 +169,7 @@ def _stability_maps(sizes: tuple[SizeStability, ...]) -> dict[str, FloatArray]:
     maps = {}
     for one in sizes:
         maps[f"{one.size:,} subjects" if many else "probability"] = one.stable.value
-        if len(sizes) <= _MOST_WITH_LOW:
+        if len(sizes) <= _MOST_WITH_LOW and np.isfinite(one.stable.low).any():
             name = f"{one.size:,} subjects, {_LOW}" if many else f"{_LOW} of the 95 % interval"
             maps[name] = one.stable.low
     return maps

@@ -20,8 +20,9 @@ from neuroparcel.plotting.page import (
     place,
     write,
 )
-from neuroparcel.plotting.stability import sampled, sizes_of, titled
-from neuroparcel.plotting.value_maps import COLOURS
+from neuroparcel.plotting.stability import index_range, sampled, sizes_of, titled
+from neuroparcel.plotting.stability_words import words_of
+from neuroparcel.plotting.value_maps import COLOURS, Scale
 from neuroparcel.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -57,18 +58,34 @@ def draw_agreement(report: StabilityReport, group: str = EVERYONE) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    found = sizes_of(report, group)
-    shown = found[:1] if len(found) == 1 else (found[0], found[-1])
+    words = words_of(report.design.kind)
+    shown = _drawn_sizes(report, group)
     figure = new_page(HEADING + _ROW * len(shown) + _FOOT)
-    said = "adjusted Rand index of the labels of two sub-populations"
+    said = f"adjusted Rand index of the labels of any two {words.maps}"
     draw_heading(figure, titled("Agreement between sub-populations", group), said)
     for number, one in enumerate(shown):
         top = HEADING + _ROW * number
         write(figure, _LEFT, top, sampled(report, one), weight="bold")
-        _draw_size(figure, top + _NAME, one)
+        _draw_size(figure, top + _NAME, one, words.maps)
     note = "box: middle half of the pairs, with the median; line: middle 90 %"
     write(figure, _LEFT, figure.get_figheight() - 0.18, note, size=SMALL, color=QUIET)
     return figure
+
+
+def has_agreement(report: StabilityReport, group: str) -> bool:
+    """Whether any two sub-populations of a group can be compared."""
+    return bool(_drawn_sizes(report, group))
+
+
+def _drawn_sizes(report: StabilityReport, group: str) -> tuple[SizeStability, ...]:
+    """The smallest and the largest size that have pairs."""
+    found = [one for one in sizes_of(report, group) if _has_pairs(one)]
+    return tuple(dict.fromkeys([*found[:1], *found[-1:]]))
+
+
+def _has_pairs(one: SizeStability) -> bool:
+    pairs = one.similarity[np.triu_indices(len(one.similarity), k=1)]
+    return bool(np.isfinite(pairs).any())
 
 
 def order_of(similarity: FloatArray) -> IntArray:
@@ -109,42 +126,56 @@ def shared_members(members: IntArray) -> IntArray:
     return is_member @ is_member.T
 
 
-def _draw_size(figure: Figure, top: float, one: SizeStability) -> None:
+def _draw_size(figure: Figure, top: float, one: SizeStability, maps: str) -> None:
     similarity = np.array(one.similarity, dtype=np.float64)
     np.fill_diagonal(similarity, np.nan)
     order = order_of(one.similarity)
     matrix = place(figure, _LEFT, top, _SIDE, _SIDE)
-    image = _draw_matrix(matrix, similarity[np.ix_(order, order)])
-    _draw_bar(figure, image, _LEFT + _SIDE + _BETWEEN, top)
+    scale = _scale_of(similarity)
+    image = _draw_matrix(matrix, similarity[np.ix_(order, order)], scale, maps)
+    _draw_bar(figure, image, scale, _LEFT + _SIDE + _BETWEEN, top)
     left = _LEFT + _SIDE + 1.4
     beside = place(figure, left, top, WIDTH - left - 0.15, _SIDE)
     beside.set_axis_on()
     _draw_shared(beside, similarity, shared_members(one.members[one.shown]))
 
 
-def _draw_matrix(axes: Axes, similarity: FloatArray) -> AxesImage:
+def _scale_of(similarity: FloatArray) -> Scale:
+    known = similarity[np.isfinite(similarity)]
+    ends: list[float] = np.percentile(known, _ENDS).tolist()
+    low, high = index_range(known, *ends)
+    below, above = bool((known < low).any()), bool((known > high).any())
+    return Scale(low, high, is_open_below=below, is_open_above=above)
+
+
+def _draw_matrix(axes: Axes, similarity: FloatArray, scale: Scale, maps: str) -> AxesImage:
     from matplotlib import colormaps
 
-    known = similarity[np.isfinite(similarity)]
-    low, high = np.percentile(known, _ENDS) if len(known) else (0.0, 1.0)
     axes.set_axis_on()
     axes.set(xticks=[], yticks=[])
-    axes.set_xlabel(f"{len(similarity)} sub-populations, alike ones together", fontsize=TEXT)
+    axes.set_xlabel(f"{len(similarity)} {maps}, alike ones together", fontsize=TEXT)
     return axes.imshow(
         np.ma.masked_invalid(similarity),
         cmap=colormaps[COLOURS].with_extremes(bad=_BLANK),
-        vmin=low,
-        vmax=high if high > low else low + 1e-3,
+        vmin=scale.low,
+        vmax=scale.high,
         aspect="auto",
         interpolation=interpolation_of(len(similarity), _SIDE),
     )
 
 
-def _draw_bar(figure: Figure, image: AxesImage, left: float, top: float) -> None:
+def _draw_bar(figure: Figure, image: AxesImage, scale: Scale, left: float, top: float) -> None:
     axes = place(figure, left, top + _SIDE / 4, _BAR, _SIDE / 2)
     axes.set_axis_on()
-    bar = figure.colorbar(image, cax=axes, extend="both")
+    bar = figure.colorbar(image, cax=axes, extend=_beyond(scale))
     bar.ax.tick_params(labelsize=SMALL, length=2)
+
+
+def _beyond(scale: Scale) -> str:
+    """At which ends of the bar there are numbers outside it."""
+    if scale.is_open_below and scale.is_open_above:
+        return "both"
+    return "min" if scale.is_open_below else "max" if scale.is_open_above else "neither"
 
 
 def _draw_shared(axes: Axes, similarity: FloatArray, shared: IntArray) -> None:
@@ -164,6 +195,8 @@ def _draw_shared(axes: Axes, similarity: FloatArray, shared: IntArray) -> None:
         axes.set_title(f"correlation {r:.2f}", fontsize=TEXT, color=QUIET, loc="left")
     axes.set_xlabel("subjects that both have", fontsize=TEXT)
     axes.set_ylabel("adjusted Rand index", fontsize=TEXT)
+    low, high = index_range(values, *axes.get_ylim())
+    axes.set_ylim(low, high + 0.02 * (high - low) * (high == 1))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=TEXT)
 

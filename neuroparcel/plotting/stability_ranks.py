@@ -32,6 +32,7 @@ from neuroparcel.plotting.stability import (
     titled,
 )
 from neuroparcel.plotting.stability_maps import PART_COLOURS, draw_shares
+from neuroparcel.plotting.stability_words import whole_of
 from neuroparcel.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def draw_stability_ranks(report: StabilityReport, group: str = EVERYONE) -> Figu
     sizes, soft = mapped_sizes(report, group), report.full[group]
     height = ranks_height(soft)
     figure = new_page(HEADING + height * len(sizes) + 0.2)
-    said = "probability that the label of a sub-population is that of the full population"
+    said = f"probability that the label of a sub-population is that of the {whole_of(group)}"
     draw_heading(figure, titled("Stability of labels", group), said)
     for number, one in enumerate(sizes):
         top = HEADING + height * number
@@ -151,7 +152,7 @@ def draw_parts_ranks(
     one, soft = report.of(group, size or mapped_sizes(report, group)[0].size), report.full[group]
     height = ranks_height(soft)
     figure = new_page(HEADING + height + _SHARES + 0.2)
-    said = "mean squared deviation of a session's soft label from that of the full population"
+    said = f"mean squared deviation of a session's soft label from that of the {whole_of(group)}"
     draw_heading(figure, titled("What moves the labels", group), said)
     ranks = Ranks.of(soft.labels, np.sum([one.parts[part] for part in one.known_parts], axis=0))
     axes = _ranks_axes(figure, HEADING, ranks, soft)

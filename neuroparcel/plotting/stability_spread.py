@@ -12,20 +12,21 @@ from neuroparcel.brain.stability import SizeStability, StabilityReport, Statisti
 from neuroparcel.plotting.page import QUIET, SMALL, TEXT, TITLE, WIDTH, shortened
 from neuroparcel.plotting.stability import (
     groups_of,
+    index_range,
     intervals_over,
     sampled,
     sizes_of,
     statistic_of,
 )
 from neuroparcel.plotting.stability_curve import BETWEEN, FULL, group_colours
+from neuroparcel.plotting.stability_words import whole_in, words_of
 from neuroparcel.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_BINS = 40
-_PAIRED = {"split-half": "Between the halves", "test-retest": "Between the sessions"}
+_LEAST_BINS, _MOST_BINS = 10, 40
 _ROW, _NAME = 0.17, 1.6  # inches of a network, and of a name
 _NULL = "#888888"
 
@@ -74,11 +75,13 @@ def draw_spread(report: StabilityReport) -> Figure:
         for number, (row, colour) in enumerate(zip(found, shown, strict=True)):
             _draw_mark(axes, row, top * (1.04 + 0.07 * number), colour)
         drawn += found
-    _finish(full, "With the full population", "adjusted Rand index", "sub-populations")
-    compared = _PAIRED.get(report.design.kind)
-    _finish(between, compared or "Between sub-populations", "adjusted Rand index", "pairs")
-    if compared:
+    words = words_of(report.design.kind)
+    _finish(full, f"With the {whole_in(report)}", "adjusted Rand index", words.maps)
+    _finish(between, words.beside.capitalize(), "adjusted Rand index", "pairs")
+    if not between.patches:
         between.set(yticks=[], ylabel="")
+        if not any(drawn[len(ones) :]):
+            between.set(xticks=[], xlabel="there are no pairs")
     if not alone:
         handles = full.get_legend_handles_labels()
         figure.legend(*handles, loc="outside upper right", ncols=6, frameon=False, fontsize=TEXT)
@@ -86,7 +89,7 @@ def draw_spread(report: StabilityReport) -> Figure:
     said = sampled(report, ones[0]) if alone else f"sub-populations of {len(ones)} groups"
     figure.suptitle(f"Agreement: {said}", fontsize=TITLE, fontweight="bold")
     over = intervals_over(drawn)
-    note = "dot: mean; thick bar: its 95 % interval" + f", {over}" * bool(over)
+    note = "dot: mean" + f"; thick bar: its 95 % interval, {over}" * bool(over)
     note += "; thin bar: middle 90 % of sub-populations or pairs"
     if any(one is not None and np.isfinite(one.null) for one in drawn):
         note += "; dotted: random rotations of the map"
@@ -99,7 +102,7 @@ def pairs_of(report: StabilityReport, one: SizeStability) -> FloatArray:
 
     None of designs that compare certain pairs only: others would not tell of those.
     """
-    if report.design.kind in _PAIRED:
+    if words_of(report.design.kind).is_paired:
         return np.empty(0)
     return one.similarity[np.triu_indices(len(one.similarity), k=1)]
 
@@ -109,9 +112,10 @@ def _draw_histogram(
 ) -> None:
     known = values[np.isfinite(values)]
     if len(known):
-        edges = np.histogram_bin_edges(known, "auto")
-        bins = min(len(edges) - 1, _MOST_BINS)
-        axes.hist(known, bins=bins, color=colour, alpha=0.5, label=label or None)
+        ends = index_range(known, float(known.min()), float(known.max()))
+        edges = np.histogram_bin_edges(known, "auto", ends)
+        bins = int(np.clip(len(edges) - 1, _LEAST_BINS, _MOST_BINS))
+        axes.hist(known, bins=bins, range=ends, color=colour, alpha=0.5, label=label or None)
     if found is not None and np.isfinite(found.null):
         axes.axvline(found.null, color=_NULL, linewidth=1.3, linestyle=":")
 
@@ -135,8 +139,10 @@ def _draw_networks(axes: Axes, report: StabilityReport, ones: list[SizeStability
     names = [shortened(name, _NAME, TEXT) for name in report.networks]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, min(high, 1 + 0.02 * (1 - low)))
     groups = "" if len(ones) == 1 else ", groups from above in the order of the legend"
-    _finish(axes, f"Networks{groups}", "Dice coefficient with the full population", "")
+    _finish(axes, f"Networks{groups}", f"Dice coefficient with the {whole_in(report)}", "")
 
 
 def _finish(axes: Axes, title: str, across: str, up: str) -> None:

@@ -22,6 +22,7 @@ from neuroparcel.plotting.page import (
 )
 from neuroparcel.plotting.paint import draw_networks, paint_parcellation
 from neuroparcel.plotting.stability import sampled, sizes_of, titled
+from neuroparcel.plotting.stability_words import whole_of
 from neuroparcel.plotting.value_maps import MapGrid
 from neuroparcel.types import FloatArray
 
@@ -74,7 +75,7 @@ def draw_stable_population(
     beside = grid.inset_height + legend.least_height() + _GAP
     height = max(grid.maps_height, beside)
     figure = new_page(HEADING + height + legend.height(WIDTH) + _FOOT)
-    said = f"labels of the full population; {sampled(report, one)}"
+    said = f"labels of the {whole_of(group)}; {sampled(report, one)}"
     draw_heading(figure, titled("Population", group), said)
     fading = {"pale where undecided": None, "pale where unstable": instability(one.stable.value)}
     for number, (name, values) in enumerate(fading.items()):

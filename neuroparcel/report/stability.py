@@ -21,6 +21,7 @@ from neuroparcel.plotting.stability import (
     sizes_of,
     statistic_of,
 )
+from neuroparcel.plotting.stability_words import whole_in, whole_of, words_of
 from neuroparcel.report.figures import figure_of
 from neuroparcel.report.run import ReportedRun
 from neuroparcel.report.section import Picture, Section
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 
 _MOST_GROUPS = 4  # that have pictures of their own in the page
 _OFTEN = 0.75
-_DRAWN = {
-    "without-replacement": "drawn at random from {whom}",
-    "bootstrap": "drawn at random and with replacement from {whom}",
-    "jackknife": "each {whom} but one",
-    "split-half": "drawn in pairs without a common subject from {whom}",
-    "test-retest": "drawn from {whom}, each once with one session and once with another",
-}
 _METHODS = {
     "amortized": "parcellated by the posterior that this fit has trained, without training again",
     "refit:mean-field": "fitted anew one by one, by mean field",
@@ -46,13 +40,7 @@ _PRIORS = {
     "own": "The prior of the labels at each place was learnt anew in each of them.",
     "trained": "The prior of the labels at each place was that of the whole cohort.",
 }
-_COLUMNS = {
-    "stable": "Labels as in the full population",
-    "ari_full": "Rand index with its map",
-    "ari_between": "Between two",
-    "ari_disjoint": "Two without a common subject",
-    "dice_full": "Dice of networks",
-}
+_COLUMNS = ("stable", "ari_full", "ari_between", "ari_disjoint", "dice_full")
 _OVER_SUBJECTS = (
     "Intervals hold 95 % and are over subjects: what would be found with other subjects drawn in "
     "the same way."
@@ -75,14 +63,14 @@ class StabilityRow:
     Attributes
     ----------
     group : str
-    size, n_samples : int
+    size, n_drawn : int
     cells : tuple of str
         A number with its interval each; empty where it is not known.
     """
 
     group: str
     size: int
-    n_samples: int
+    n_drawn: int
     cells: tuple[str, ...]
 
 
@@ -96,7 +84,8 @@ def stability(run: ReportedRun) -> Section | None:
         "sentences": [_unbroken(sentence) for sentence in _sentences(report) if sentence],
         "limits": list(_limits(report)),
         "notes": report.notes,
-        "columns": [_COLUMNS[name] for name in columns],
+        "columns": [_headings(report)[name] for name in columns],
+        "counted": words_of(report.design.kind).nouns.capitalize(),
         "rows": _rows(report, columns),
         "has_groups": groups_of(report) != (EVERYONE,),
         "between_groups": _between_groups(report),
@@ -111,28 +100,30 @@ def _sentences(report: StabilityReport) -> Iterator[str]:
     for group in groups_of(report):
         yield _how_stable(report, group)
         yield _where_not(report, sizes_of(report, group)[0])
-    yield _what_moves(report)
+    for group in groups_of(report):
+        yield _what_moves(report, sizes_of(report, group)[0])
     yield _retest(report)
     yield _what_intervals_are(report)
 
 
 def _what_was_done(report: StabilityReport) -> str:
-    numbers = sorted({one.n_samples for one in report.sizes})
+    words = words_of(report.design.kind)
     sizes = sorted({one.size for one in report.sizes})
     groups = groups_of(report)
     whom = f"the {len(report.subjects):,} subjects"
     if groups != (EVERYONE,):
         whom = f"the groups {_listed(groups)} of {whom}"
     each = " each" if len(report.sizes) > 1 else ""
-    said = f"{_listed([f'{n:,}' for n in numbers], 'or')} sub-populations{each} of "
-    said += f"{_listed([f'{size:,}' for size in sizes])} subjects, "
-    said += f"{_DRAWN[report.design.kind].format(whom=whom)}, were {_METHODS[report.method]}."
+    counted = words.counted_among([one.n_samples for one in report.sizes])
+    were = "was" if counted.startswith("1 ") else "were"
+    said = f"{counted}{each} of {_listed([f'{size:,}' for size in sizes])} subjects, "
+    said += f"{words.from_whom.format(whom=whom)}, {were} {_METHODS[report.method]}."
     return f"{said} {_PRIORS.get(report.prior, '')}".rstrip()
 
 
 def _how_stable(report: StabilityReport, group: str) -> str:
     """Of the smallest and the largest size."""
-    found = sizes_of(report, group)
+    found, words = sizes_of(report, group), words_of(report.design.kind)
     said = []
     for one in dict.fromkeys((found[0], found[-1])):
         values = {name: _of(report, name, one) for name in _COLUMNS}
@@ -140,12 +131,12 @@ def _how_stable(report: StabilityReport, group: str) -> str:
         if stable is None:
             continue
         share = _words(report, stable, percent=True)
-        words = [f"{share} of the labels are those of the full population"]
+        told = [f"{share} of the labels are those of the {whole_of(group)}"]
         if full is not None:
-            words.append(f"the adjusted Rand index with its map is {_words(report, full)}")
+            told.append(f"the adjusted Rand index with its map is {_words(report, full)}")
         if between is not None:
-            words.append(f"that of two sub-populations {_words(report, between)}")
-        said.append(f"With {one.size:,} subjects {_listed(words)}.")
+            told.append(f"that {words.between} {_words(report, between)}")
+        said.append(f"With {one.size:,} subjects {_listed(told)}.")
     whose = "" if group == EVERYONE else f"Group {group}: "
     return whose + " ".join(said) if said else ""
 
@@ -158,10 +149,9 @@ def _where_not(report: StabilityReport, one: SizeStability) -> str:
         return ""
     often = float((stable[known] < _OFTEN).mean())
     rows_are = report.axis.rows_are
-    said = (
-        f"{_percent(often)} of the {rows_are} keep their label in fewer than three of four of the "
-    )
-    said += f"sub-populations of {one.size:,}"
+    whose = "" if one.group == EVERYONE else f"Group {one.group}: "
+    said = f"{whose}{_percent(often)} of the {rows_are} keep their label in fewer than three of "
+    said += f"four of the {words_of(report.design.kind).maps} of {one.size:,}"
     present = np.unique(labels[known])
     if len(present) > 1:
         means = [float(stable[known & (labels == number)].mean()) for number in present]
@@ -171,17 +161,20 @@ def _where_not(report: StabilityReport, one: SizeStability) -> str:
     return f"{said}."
 
 
-def _what_moves(report: StabilityReport) -> str:
-    one = report.sizes[0]
-    found = [_of(report, f"share_{part}", one) for part in PARTS]
-    population, subject, session = found
-    if population is None or subject is None or session is None:
+def _what_moves(report: StabilityReport, one: SizeStability) -> str:
+    found = {part: _of(report, f"share_{part}", one) for part in PARTS}
+    due = {
+        "population": f"is due to who is in the sub-population of {one.size:,}",
+        "subject": "to the subject",
+        "session": "to the session",
+    }
+    said = [f"{_percent(x.value)} {due[part]}" for part, x in found.items() if x is not None]
+    if found["population"] is None:
         return ""
+    whose = "" if one.group == EVERYONE else f"Group {one.group}: "
     return (
-        "Of the mean squared deviation of a session's soft label from that of the full "
-        f"population, {_percent(population.value)} is due to who is in the sub-population of "
-        f"{one.size:,}, {_percent(subject.value)} to the subject and {_percent(session.value)} to "
-        "the session."
+        f"{whose}Of the mean squared deviation of a session's soft label from that of the "
+        f"{whole_of(one.group)}, {_listed(said)}."
     )
 
 
@@ -232,14 +225,18 @@ def _limits(report: StabilityReport) -> Iterator[str]:
             "subjects; without them fits would agree less."
         )
     one = report.sizes[0]
-    shared = _mean_shared(one)
-    if shared > 0:
-        yield (
-            f"Sub-populations overlap: two of size {one.size:,} have {shared:.1f} subjects in "
-            f"common on average, and all of them are among the {n_drawn_from(report, one):,} of "
-            "the full population. They agree for that reason too."
+    words, shared = words_of(report.design.kind), _mean_shared(one)
+    if shared > 0 or words.is_paired:
+        yield words.overlap.format(
+            size=f"{one.size:,}",
+            shared=f"{shared:.1f}",
+            whole=f"the {n_drawn_from(report, one):,} of {_whole(one.group)}",
         )
     yield "A stable label need not be a right one."
+
+
+def _whole(group: str) -> str:
+    return "the full population" if group == EVERYONE else f"group {group}"
 
 
 def _mean_shared(one: SizeStability) -> float:
@@ -248,6 +245,18 @@ def _mean_shared(one: SizeStability) -> float:
     shared = shared_members(one.members[one.shown])
     pairs = shared[np.triu_indices(len(shared), k=1)]
     return float(pairs.mean()) if len(pairs) else 0.0
+
+
+def _headings(report: StabilityReport) -> dict[str, str]:
+    """Of the columns of the table."""
+    between = words_of(report.design.kind).beside.capitalize()
+    return {
+        "stable": f"Labels as in the {whole_in(report)}",
+        "ari_full": "Rand index with its map",
+        "ari_between": between,
+        "ari_disjoint": "Two without a common subject",
+        "dice_full": "Dice of networks",
+    }
 
 
 def _known_columns(report: StabilityReport) -> list[str]:
@@ -261,7 +270,8 @@ def _rows(report: StabilityReport, columns: list[str]) -> list[StabilityRow]:
     for one in report.sizes:
         found = [_of(report, name, one) for name in columns]
         cells = tuple("" if value is None else _words(report, value) for value in found)
-        rows.append(StabilityRow(one.group, one.size, one.n_samples, cells))
+        n_drawn = one.n_samples // words_of(report.design.kind).n_maps
+        rows.append(StabilityRow(one.group, one.size, n_drawn, cells))
     return rows
 
 
@@ -280,46 +290,63 @@ def _maps(run: ReportedRun, report: StabilityReport) -> Iterator[Picture]:
     from neuroparcel.plotting.stable_population import draw_stable_population
 
     for group, ending in list(file_endings(report).items())[:_MOST_GROUPS]:
-        of = "" if group == EVERYONE else f" of group {group}"
-        alt = f"Map of the probability that the label of a sub-population{of} is that of the full "
-        alt += "population, with the low end of its interval or the sizes beside it"
+        of = _of_group(group)
+        alt = f"Map of the probability that the label of a sub-population{of} is that of the "
+        alt += f"{whole_of(group)}, with the low end of its interval or the sizes beside it"
         yield _figure(run, f"stability{ending}", partial(draw_stability_map, report, group), alt)
         alt = f"Networks of the population{of}, once pale where undecided and once pale where "
         alt += "other sub-populations have another label"
         draw = partial(draw_stable_population, report, group)
         yield _figure(run, f"population{ending}", draw, alt)
-    alt = "Three maps of the deviation of soft labels: by sub-population, subject and session"
-    group, ending = next(iter(file_endings(report).items()))
-    yield _figure(run, f"parts{ending}", partial(draw_parts, report, group), alt)
+        alt = f"Maps of the deviation of soft labels{of}: by sub-population, subject and session"
+        yield _figure(run, f"parts{ending}", partial(draw_parts, report, group), alt)
 
 
 def _charts(run: ReportedRun, report: StabilityReport) -> Iterator[Picture]:
     from neuroparcel.plotting.retest import draw_retest
     from neuroparcel.plotting.stability_curve import draw_curve, has_curve
-    from neuroparcel.plotting.stability_matrix import draw_agreement
-    from neuroparcel.plotting.stability_ranks import draw_parts_ranks, draw_stability_ranks
     from neuroparcel.plotting.stability_spread import draw_spread
 
-    group, ending = next(iter(file_endings(report).items()))
     if not run.is_drawable:
-        alt = "The probability that a label stays, sorted within networks, with intervals"
-        draw: partial[Figure] = partial(draw_stability_ranks, report, group)
-        yield _figure(run, f"stability{ending}", draw, alt)
-        alt = "Deviation of soft labels by sub-population, subject and session, within networks"
-        yield _figure(run, f"parts{ending}", partial(draw_parts_ranks, report, group), alt)
+        yield from _ranks(run, report)
     if has_curve(report):
         alt = "Curves of agreement against the number of subjects of a sub-population"
         yield _figure(run, "curve", partial(draw_curve, report), alt)
     else:
         alt = "Histograms of the agreement of sub-populations, and Dice coefficients of networks"
         yield _figure(run, "spread", partial(draw_spread, report), alt)
-    alt = "Matrix of the adjusted Rand index of pairs of sub-populations, and the index against "
-    alt += "the number of subjects that both have"
-    yield _figure(run, f"agreement{ending}", partial(draw_agreement, report, group), alt)
+    yield from _matrices(run, report)
     if report.reliability is not None:
         alt = "Intraclass correlations, and distances of each subject's session from all others"
         draw = partial(draw_retest, report, on_surface=run.is_drawable)
         yield _figure(run, "retest", draw, alt)
+
+
+def _ranks(run: ReportedRun, report: StabilityReport) -> Iterator[Picture]:
+    """In place of maps, of the first few groups."""
+    from neuroparcel.plotting.stability_ranks import draw_parts_ranks, draw_stability_ranks
+
+    for group, ending in list(file_endings(report).items())[:_MOST_GROUPS]:
+        of = _of_group(group)
+        alt = f"The probability that a label{of} stays, sorted within networks, with intervals"
+        draw = partial(draw_stability_ranks, report, group)
+        yield _figure(run, f"stability{ending}", draw, alt)
+        alt = f"Deviation of soft labels{of} by sub-population, subject and session"
+        yield _figure(run, f"parts{ending}", partial(draw_parts_ranks, report, group), alt)
+
+
+def _matrices(run: ReportedRun, report: StabilityReport) -> Iterator[Picture]:
+    from neuroparcel.plotting.stability_matrix import draw_agreement, has_agreement
+
+    for group, ending in list(file_endings(report).items())[:_MOST_GROUPS]:
+        if has_agreement(report, group):
+            alt = f"Matrix of the adjusted Rand index of pairs of sub-populations{_of_group(group)}"
+            alt += ", and the index against the number of subjects that both have"
+            yield _figure(run, f"agreement{ending}", partial(draw_agreement, report, group), alt)
+
+
+def _of_group(group: str) -> str:
+    return "" if group == EVERYONE else f" of group {group}"
 
 
 def _figure(run: ReportedRun, name: str, draw: partial[Figure], alt: str) -> Picture:

@@ -63,6 +63,16 @@ def _(at: Folder) -> list[str]:
     return analysed(at, "--size", "2,7")
 
 
+@stabilities.case("sub-populations as large as the cohort", names="itself")
+def _(at: Folder) -> list[str]:
+    return analysed(at, "--size", "2,6")
+
+
+@stabilities.case("sizes of a jackknife", names="--size")
+def _(at: Folder) -> list[str]:
+    return analysed(at, "--design", "jackknife")
+
+
 @stabilities.case("halves that the cohort does not have", names="--size")
 def _(at: Folder) -> list[str]:
     return analysed(at, "--design", "split-half", "--size", "4")
@@ -139,6 +149,22 @@ def _(at: Folder) -> list[str]:
     return arguments
 
 
+@stabilities.case("a group that is called all", names="'all'")
+def _(at: Folder) -> list[str]:
+    arguments = grouped(at)
+    text = (at / "participants.tsv").read_text()
+    at.text("participants.tsv", text.replace("\tF", "\tall").rstrip())
+    return arguments
+
+
+@stabilities.case("a group whose name is too long for files", names="300 letters")
+def _(at: Folder) -> list[str]:
+    arguments = grouped(at)
+    text = (at / "participants.tsv").read_text()
+    at.text("participants.tsv", text.replace("\tF", "\t" + 300 * "F").rstrip())
+    return arguments
+
+
 @stabilities.case("strata with a gap", names="sub-01")
 def _(at: Folder) -> list[str]:
     arguments = analysed(at, "--table", at / "participants.tsv", "--stratify", "sex")
@@ -150,6 +176,15 @@ def _(at: Folder) -> list[str]:
 @stabilities.case("a session that is not there", names="day3")
 def _(at: Folder) -> list[str]:
     return analysed(at, "--design", "test-retest", "--retest", "day1,day3")
+
+
+@stabilities.case("a session that too few subjects have", names="both sessions")
+def _(at: Folder) -> list[str]:
+    arguments = analysed(at, "--design", "test-retest")
+    present = read_json(at / "results/parcellation.json")["present"]
+    only = {name: ["day1"] for name in SUBJECTS[1:]}
+    change(at, "results/parcellation.json", present={**present, **only})
+    return arguments
 
 
 @stabilities.case("sessions where none are compared", names="--retest")
@@ -201,6 +236,12 @@ def _(at: Folder) -> list[str]:
     return ["stability", str(at / "photos"), "--quiet"]
 
 
+@stabilities.case("stability of a file", names="beach.jpg")
+def _(at: Folder) -> list[str]:
+    at.text("beach.jpg", "sand")
+    return ["stability", str(at / "beach.jpg"), "--quiet"]
+
+
 @stabilities.case("stability of a comparison", names="run.json")
 def _(at: Folder) -> list[str]:
     at.text("out/comparison.json", json.dumps({"files": []}))
@@ -241,6 +282,11 @@ def _(at: Folder) -> list[str]:
     family = read_json(at / "results/model/model.json")["family"]
     change(at, "results/model/model.json", family={**family, "name": "reference"})
     return arguments
+
+
+@stabilities.case("a prior of labels that have none", names="--prior")
+def _(at: Folder) -> list[str]:
+    return analysed(at, "--prior", "trained")
 
 
 @stabilities.case("a spin test of nodes", names="--spins")

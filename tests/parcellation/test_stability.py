@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from neuroparcel.brain.connectome import Cohort
 from neuroparcel.brain.contingency import adjusted_rand
 from neuroparcel.brain.designs import Design
 from neuroparcel.brain.identity import Identity
+from neuroparcel.brain.jackknife import AbsenceSums
 from neuroparcel.brain.profiles import to_signed_sphere
 from neuroparcel.brain.reduction import fit_reduction
 from neuroparcel.errors import OptionError, SpaceError
@@ -26,6 +28,7 @@ from neuroparcel.parcellation.observations import observe_and_cluster
 from neuroparcel.parcellation.observed_cohort import ObservedCohort
 from neuroparcel.parcellation.stability import plan_study, stability
 from neuroparcel.parcellation.stability_blocks import Block
+from neuroparcel.parcellation.stability_measures import measures
 from neuroparcel.parcellation.training import network_model
 
 N_SUBJECTS, N_VERTICES, N_NETWORKS = 7, 60, 3
@@ -74,6 +77,9 @@ def make_model(cohort: Cohort) -> Model:
         data, MSHBM(torch.eye(reduction.n_components), N_NETWORKS), clustering.anchors
     )
     built.family.encoder.measure([data])
+    with torch.no_grad():  # flows begin as if all encodings were the same
+        for parameter in built.family.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
     posterior = AmortizedPosterior(built.template, built.family.eval())
     networks = AmortizedNetworks(posterior, posterior(data).encodings[-1])
     return Model(networks, reduction, clustering.anchors.numpy())
@@ -273,3 +279,93 @@ def test_what_is_not_amortized_is_refused_before_the_work(model, cohort):
     observed = ObservedCohort(cohort, model.reduction)
     with pytest.raises(OptionError, match="--method is 'magic'"):
         plan_study(model, observed, Design(sizes=(3,)), method="magic")
+
+
+def row_of(report, name, network=""):
+    (row,) = (row for row in report.statistics if (row.name, row.network) == (name, network))
+    return row
+
+
+def test_profiles_of_pairs_are_correlated_less_what_all_share(report, study, model):
+    (cell,) = study.cells
+    blocks = [study.run(place) for place in study.places]
+    networks = np.concatenate([block.networks for block in blocks])
+    common = model.reduction.inverse(study.full_group(cell).networks).mean(0)
+    profiles = model.reduction.inverse(networks) - common
+    drawn = [set(members) for members in cell.members.tolist()]
+    pairs = [(i, j) for i, j in cell.pairs if drawn[i] != drawn[j]]
+    expected = [np.corrcoef(profiles[i, 1], profiles[j, 1])[0, 1] for i, j in pairs]
+    name = report.networks[1]
+    assert row_of(report, "profile_between", name).value == pytest.approx(np.mean(expected))
+
+
+def test_pairs_that_share_sub_populations_are_not_independent(report, study):
+    """Nine sub-populations are in 36 pairs, of which no more than four share none."""
+    (cell,) = study.cells
+    maps = np.concatenate([study.run(place).labels for place in study.places])
+    drawn = [set(members) for members in cell.members.tolist()]
+    pairs = np.array([(i, j) for i, j in cell.pairs if drawn[i] != drawn[j]])
+    index = np.array([adjusted_rand(maps[i], maps[j]) for i, j in pairs])
+    sums = AbsenceSums.of(index, cell.lacks[pairs[:, 0]] & cell.lacks[pairs[:, 1]])
+    row, wanted = row_of(report, "ari_between"), sums.interval(n_independent=4)
+    assert (row.low, row.high) == pytest.approx((max(wanted.low, -1), min(wanted.high, 1)))
+    assert wanted.high - wanted.low > sums.interval().high - sums.interval().low
+
+
+def test_the_two_of_a_test_retest_are_the_same_people(model, cohort):
+    observed = ObservedCohort(cohort, model.reduction)
+    study = plan_study(
+        model, observed, Design("test-retest", sizes=(3,), n_samples=20), retest=(0, 1)
+    )
+    found = study.report(study.run, n_permutations=5)
+    blocks = [study.run(place) for place in study.places]
+    sums = reduce(AbsenceSums.__add__, [block.of_numbers for block in blocks])
+    place = measures(N_NETWORKS).index(("ari_full", None))
+    row, wanted = row_of(found, "ari_full"), sums.at(place).interval(n_independent=20)
+    assert row.n == 40
+    assert (row.low, row.high) == pytest.approx((wanted.low, min(wanted.high, 1)))
+    assert wanted.high > sums.at(place).interval().high
+
+
+def test_who_lacks_a_session_is_in_no_test_retest(model, cohort):
+    valid, profiles = cohort.valid.copy(), cohort.profiles.copy()
+    valid[2, 1], profiles[2, 1] = False, 0
+    some = replace(cohort, valid=valid, profiles=profiles)
+    observed = ObservedCohort(some, model.reduction)
+    design = Design("test-retest", sizes=(3,), n_samples=4)
+    with pytest.raises(OptionError, match="needs both sessions of a subject; s2 lacks one"):
+        plan_study(model, observed, design, retest=(0, 1))
+    others = {"all": np.array([0, 1, 3, 4])}
+    assert plan_study(model, observed, design, retest=(0, 1), groups=others).n_samples == 8
+
+
+def test_chance_counts_who_is_drawn_twice_once(model, cohort):
+    found = stability(model, cohort, Design("bootstrap", (3,), 12), n_permutations=5)
+    n_different = [len(set(members)) for members in found.of("all", 3).members.tolist()]
+    assert min(n_different) < 3
+    told = [1 / n for n in n_different if n > 1]
+    (row,) = (r for r in found.statistics if r.name == "identification" and r.size == 3)
+    assert row.null == pytest.approx(np.mean(told))
+
+
+def test_intervals_of_two_groups_are_over_the_subjects_of_both(model, cohort):
+    groups = {"F": np.array([0, 2, 4, 6]), "M": np.array([1, 3, 5])}
+    observed = ObservedCohort(cohort, model.reduction)
+    study = plan_study(model, observed, Design(sizes=(2,), n_samples=12), groups=groups)
+    found = study.report(study.run, n_permutations=5)
+    maps = [
+        np.concatenate([study.run(place).labels for place in study.places if place.cell == number])
+        for number in (0, 1)
+    ]
+    index = np.array([adjusted_rand(one, other) for one, other in zip(*maps, strict=True)])
+    lacks = np.concatenate([cell.lacks for cell in study.cells], axis=1)
+    wanted = AbsenceSums.of(index, lacks).interval()
+    row = row_of(found, "ari_groups")
+    assert (row.low, row.high) == pytest.approx((max(wanted.low, -1), min(wanted.high, 1)))
+
+
+def test_a_jackknife_says_nothing_of_other_cohorts(model, cohort):
+    """The group without a subject is the only sub-population that lacks it."""
+    found = stability(model, cohort, Design("jackknife"), n_permutations=5)
+    assert row_of(found, "ari_full").interval == "samples"
+    assert row_of(found, "share_subject").interval == "samples"

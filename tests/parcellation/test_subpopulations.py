@@ -59,11 +59,14 @@ def cohort(emission):
 
 @cache
 def amortized(variant):
-    """Networks of a family that is not trained, which a batch does not ask."""
+    """Networks of a family that is not trained, but reads what is encoded."""
     data, means = cohort(variant[1])
     torch.manual_seed(1)
     model = network_model(data, make_model(*variant), means)
     model.family.encoder.measure([data])
+    with torch.no_grad():  # flows begin as if all encodings were the same
+        for parameter in model.family.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
     posterior = AmortizedPosterior(model.template, model.family.eval())
     return AmortizedNetworks(posterior, posterior(data).encodings[-1])
 
@@ -111,6 +114,16 @@ def test_a_batch_is_labelled_as_each_sub_population_alone(variant, kind):
         apart = np.ma.masked_invalid(apart).mean(0)
         np.testing.assert_allclose(found.subject_part[row][known], apart, atol=2e-5)
         np.testing.assert_allclose(found.session_part[row][known], within, atol=2e-5)
+
+
+def test_the_members_are_read():
+    """Other members have other networks, so that the laws here are not of what ignores them."""
+    data, means = cohort("l-normal")
+    source = source_of("amortized", amortized(VARIANTS[0]), means, data)
+    latents = source(torch.from_numpy(INDEX[:3])).latents["session_networks"]
+    assert float((latents[:, 0] - latents[:, 1]).abs().amax()) > 0.05
+    swapped = source(torch.from_numpy(INDEX[:1, ::-1].copy())).latents["session_networks"]
+    assert float((latents[:, 0] - swapped[:, 0]).abs().amax()) > 0.05
 
 
 def test_chunks_do_not_change_a_number(monkeypatch):

@@ -16,13 +16,14 @@ import pytest
 
 from neuroparcel.brain.designs import Design
 from neuroparcel.brain.stability import Statistic
-from neuroparcel.errors import LayoutError, OptionError, OutputError
+from neuroparcel.errors import FileFormatError, LayoutError, OptionError, OutputError
 from neuroparcel.io.files import read_json, write_json
 from neuroparcel.io.scheduling import run_tasks
 from neuroparcel.io.writers.stability import read_stability
 from neuroparcel.parcellation import stability_blocks
 from neuroparcel.parcellation.stability import StabilityStudy
 from neuroparcel.parcellation.stability import stability as in_memory
+from neuroparcel.parcellation.stability_blocks import BlockPlace
 from neuroparcel.parcellation.subpopulations import METHODS
 from neuroparcel.pipeline import (
     BuildOptions,
@@ -36,7 +37,7 @@ from neuroparcel.pipeline import (
     stability_running,
 )
 from neuroparcel.pipeline import stability_options as options_module
-from neuroparcel.pipeline.stability_blocks import share
+from neuroparcel.pipeline.stability_blocks import BlockFolder, share
 
 from ..io.stability_samples import NODES, make_report, same
 from .stability_results import N_NODES, SESSIONS, SUBJECTS, write_cohort, write_results
@@ -93,6 +94,34 @@ def numbers(folder: Path) -> tuple[bytes, dict[str, Any]]:
     return (folder / "stability.safetensors").read_bytes(), read_json(folder / "stability.json")[
         "report"
     ]
+
+
+def home_without(home: Path, folder: Path, absent: dict[str, list[str]]) -> Path:
+    """The same results and cohort without some sessions."""
+    for name in ("cohort", "results"):
+        shutil.copytree(home / name, folder / name)
+    gone = {f"{subject}\t{session}\t" for subject in absent for session in absent[subject]}
+    rows = (folder / "cohort/cohort.tsv").read_text().splitlines()
+    kept = [row for row in rows if not any(row.startswith(one) for one in gone)]
+    (folder / "cohort/cohort.tsv").write_text("\n".join([*kept, ""]))
+    index = folder / "results/parcellation.json"
+    record = read_json(index)
+    present = {
+        subject: [name for name in names if name not in absent.get(subject, ())]
+        for subject, names in record["present"].items()
+    }
+    write_json(index, {**record, "present": present})
+    run = folder / "results/run.json"
+    record = read_json(run)
+    table = str(folder / "cohort/cohort.tsv")
+    inputs = {
+        path: about
+        for path, about in record["inputs"].items()
+        if about["session"] not in absent.get(about["subject"], ())
+    }
+    options = {**record["options"], "subjects": table}
+    write_json(run, {**record, "inputs": inputs, "options": options})
+    return folder / "results"
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, n_blocks: int) -> list[Any]:
@@ -204,6 +233,33 @@ def test_tasks_share_the_work_and_one_puts_it_together(options, once, monkeypatc
     assert numbers(first.output) == numbers(once)
 
 
+def test_a_block_that_lies_in_the_place_of_another_is_made_again(options, once, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            stability(options())
+    first, second = sorted((options().folder / ".blocks").iterdir())
+    shutil.copy(first, second)
+    made = interrupt_after(monkeypatch, 100)
+    stability(options(resume=True))
+    assert str(made[0]) == second.stem
+    assert numbers(options().folder) == numbers(once)
+
+
+def test_a_block_is_not_read_in_the_place_of_another(options, monkeypatch):
+    interrupt_after(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        stability(options())
+    blocks = BlockFolder(
+        options().folder / ".blocks", read_json(options().folder / "stability.json")["study"]
+    )
+    place, other = BlockPlace(0, 0, 4), BlockPlace(0, 4, 8)
+    assert blocks.lacks([place]) == []
+    shutil.copy(blocks.file(place), blocks.file(other))
+    with pytest.raises(FileFormatError, match="or of another part of this one"):
+        blocks.read(other)
+
+
 def test_every_place_is_of_one_task():
     places = list(range(11))
     shared = [share(places, number, 4) for number in range(4)]
@@ -252,7 +308,7 @@ def test_other_options_do_not_go_on(options, monkeypatch):
 def test_another_table_of_the_same_name_does_not_go_on(options, home, tmp_path, monkeypatch):
     table = tmp_path / "participants.tsv"
     shutil.copy(home / "participants.tsv", table)
-    given = {"by": "sex", "table": table, "sizes": (2,)}
+    given = {"by": "sex", "table": table, "sizes": (2,), "design": "bootstrap"}
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
         with pytest.raises(KeyboardInterrupt):
@@ -268,7 +324,9 @@ def test_overwriting_removes_what_was_there_and_nothing_else(options):
     folder = options().folder
     mine = folder / "mine.txt"
     mine.write_text("mine")
+    (folder / "figures").mkdir()  # as when its pictures are removed
     stability(options(overwrite=True, sizes=(4,)))
+    assert not (folder / "figures").exists()
     assert mine.read_text() == "mine"
     assert not list(folder.glob("*Size2*"))
     assert list(folder.glob("*Size4*"))
@@ -290,11 +348,38 @@ def test_sessions_of_a_test_retest_are_named(options):
     assert report.of("all", 2).session.tolist() == [1, 0] * 3
 
 
+def test_a_test_retest_draws_those_who_have_both_sessions(options, home, tmp_path):
+    """Two have the first session only; the full group is of the four others too."""
+    results = home_without(home, tmp_path, {"sub-02": ["day2"], "sub-05": ["day2"]})
+    given = {"results": results, "design": "test-retest", "samples": 5}
+    planned = plan_stability(options(**given, sizes=(3,)))
+    (cell,) = planned.cells
+    assert cell.pool.tolist() == [0, 2, 3, 5]
+    assert "all subjects, 5 sub-populations of 3 of 4 subjects" in planned.summary()
+    said = "2 of 6 subjects lack session day1 or day2 and are left out (first: sub-02)"
+    assert said in planned.summary()
+    with pytest.raises(OptionError, match=r"5 subjects, and 4 of the cohort have both sessions, d"):
+        plan_stability(options(**given, sizes=(2, 5)))
+    by = {"by": "sex", "table": home / "participants.tsv"}
+    planned = plan_stability(options(**given, **by, sizes=(2,)))
+    assert [cell.pool.tolist() for cell in planned.cells] == [[0, 2], [3, 5]]
+
+
+def test_a_size_of_the_whole_group_is_refused(options, home):
+    """It would agree with itself, unless subjects can be drawn twice."""
+    with pytest.raises(OptionError, match="all 6 subjects of the cohort is the cohort itself"):
+        plan_stability(options(sizes=(2, 6)))
+    by = {"by": "sex", "table": home / "participants.tsv"}
+    with pytest.raises(OptionError, match="all 3 subjects of group 'F' is the group itself"):
+        plan_stability(options(sizes=(3,), **by))
+    assert len(plan_stability(options(sizes=(6,), design="bootstrap")).cells) == 1
+
+
 def test_subjects_without_a_value_are_left_out_and_that_is_said(options, home, tmp_path):
     table = tmp_path / "some.tsv"
     text = (home / "participants.tsv").read_text()
     table.write_text(text.replace("sub-06\tM", "sub-06\tn/a"))
-    planned = plan_stability(options(by="sex", table=table, sizes=(2,)))
+    planned = plan_stability(options(by="sex", table=table, sizes=(2,), design="bootstrap"))
     assert [len(cell.pool) for cell in planned.cells] == [3, 2]
     assert "1 of 6 subjects have no sex and are in no group (first: sub-06)" in planned.summary()
     assert not options().folder.exists()
@@ -309,6 +394,46 @@ def test_groups_that_would_share_files_are_refused(options, home, tmp_path):
     table.write_text(text.replace("\tF\t", "\t18-20\t").replace("\tM\t", "\t1820\t"))
     with pytest.raises(OptionError, match=r"'18.*'18.*of sex give files no names of their own"):
         plan_stability(options(by="sex", table=table, sizes=(2,)))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("all", "The value 'all' of sex is what the group of all subjects is called"),
+        ("F" * 101, r"The value 'F{20}\.\.\.' of sex has 101 letters and digits"),
+    ],
+)
+def test_groups_that_no_files_can_be_named_after_are_refused(options, home, tmp_path, value, said):
+    table = tmp_path / "odd.tsv"
+    table.write_text((home / "participants.tsv").read_text().replace("\tF\t", f"\t{value}\t"))
+    with pytest.raises(OptionError, match=said):
+        plan_stability(options(by="sex", table=table, sizes=(2,)))
+    longest = table.read_text().replace(f"\t{value}\t", f"\t{'F' * 100}\t")
+    table.write_text(longest)
+    assert len(plan_stability(options(by="sex", table=table, sizes=(2,))).cells) == 2
+
+
+def test_a_prior_needs_labels_that_have_one(options):
+    """Those of these results have none."""
+    with pytest.raises(OptionError, match="--prior is of labels with a prior at each vertex"):
+        plan_stability(options(prior="own"))
+
+
+def test_what_is_not_given_is_what_help_says():
+    assert (
+        StabilityOptions(results=Path("results")).of_blocks().items()
+        >= {
+            "sizes": [5],
+            "samples": 300,
+            "prior": "own",
+        }.items()
+    )
+
+
+def test_results_that_are_a_file_are_said_to_be(options, home):
+    table = home / "participants.tsv"
+    with pytest.raises(OutputError, match=r"participants\.tsv is a file, and no folder of results"):
+        plan_stability(options(results=table, output=None))
 
 
 def test_a_cohort_that_has_moved_is_found_where_it_is_said_to_be(options, home, tmp_path, once):
@@ -373,10 +498,11 @@ def test_inferred_results_have_their_model_elsewhere(home, options, tmp_path):
 def test_the_summary_says_what_was_found(tmp_path):
     found = (
         Statistic("F", 3, "stable", "", 0.9, 0.8, 0.95, "subjects"),
-        Statistic("F", 3, "share_population", "", 0.25),
-        Statistic("F", 3, "share_subject", "", 0.5),
-        Statistic("F", 3, "share_session", "", 0.25),
-        Statistic("F vs 18-20", 2, "ari_groups", "", 0.3),
+        Statistic("F", 2, "share_population", "", 0.25),
+        Statistic("F", 2, "share_subject", "", 0.5),
+        Statistic("F", 2, "share_session", "", 0.25),
+        Statistic("F", 3, "share_subject", "", 0.7),
+        Statistic("F vs 18-20", 2, "ari_groups", "", 0.3, 0.2, 0.4, "samples"),
         Statistic("F vs 18-20", 3, "ari_groups", "", 0.4),
         Statistic("all", None, "identification", "", 0.75, 0.5, 0.9, null=0.25, p=0.01),
     )
@@ -384,7 +510,7 @@ def test_the_summary_says_what_was_found(tmp_path):
     report = replace(
         report,
         statistics=(*report.statistics, *found),
-        notes=tuple(f"this is note {number}" for number in range(5)),
+        notes=tuple(f"this is note {number}" for number in range(4)),
     )
     lines = StabilityResult(tmp_path, (), (), report, ()).summary().splitlines()
     assert lines == [
@@ -392,15 +518,16 @@ def test_the_summary_says_what_was_found(tmp_path):
         "parcellated by the trained posterior",
         "F, size 2: adjusted Rand index with the full group 0.33 [0.10, 0.70]",
         "F, size 3: a label is the full group's with probability 0.90 [0.80, 0.95]",
-        "F vs 18-20, size 3: adjusted Rand index 0.40",
+        "F vs 18-20, size 2: adjusted Rand index 0.30 [0.20, 0.40]*",
         "differences of soft labels come from: population 25%, subject 50%, session 25% "
-        "(group F, size 3)",
+        "(group F, size 2)",
         "ICC(2,1) of single sessions 0.50 [0.40, 0.60]",
         "subjects identified across sessions: 0.75 [0.50, 0.90]; by chance 0.25, p = 0.01",
+        "* interval over sub-populations of these subjects only",
         "note: this is note 0",
         "note: this is note 1",
         "note: this is note 2",
-        "and 2 notes more in stability.json",
+        "and 1 more note in stability.json",
         f"maps, tables and stability.json: {tmp_path}",
     ]
 
@@ -423,6 +550,8 @@ def test_the_summary_says_what_was_found(tmp_path):
         ({"resume": True, "overwrite": True}, "--resume and --overwrite exclude each other"),
         ({"retest": ("1", "2")}, "--design without-replacement compares none"),
         ({"retest": ("1",), "design": "test-retest"}, "--retest is '1'"),
+        ({"sizes": (5,), "design": "jackknife"}, "leaves out one .* and takes no --size"),
+        ({"samples": 9, "design": "jackknife"}, "leaves out one .* and takes no --samples"),
         ({"scheduler": "cloud"}, "Unknown scheduler 'cloud'"),
         ({"formats": ("gif",)}, "--format is 'gif'"),
     ],

@@ -133,3 +133,33 @@ def test_designs_of_certain_pairs_show_no_others(parcellation):
     figure = draw_spread(report)
     assert not figure.axes[1].patches
     assert figure.axes[1].get_title(loc="left") == "Between the halves"
+    assert figure.axes[1].get_xlabel() == "adjusted Rand index"
+    assert "12 pairs of sub-populations of 5 of 10 subjects, without a common" in texts_of(figure)
+
+
+def test_two_sessions_of_a_sub_population_are_not_two_sub_populations(parcellation):
+    report = report_of(parcellation, (2, 5), kind="test-retest", groups=("F",))
+    said = texts_of(draw_curve(report))
+    assert "Between the sessions" in said
+    assert "With the full group" in said
+    assert "population |" not in said.replace("subjects of a sub-population |", "")
+
+
+def test_a_single_sub_population_has_no_pairs(parcellation):
+    report = report_of(parcellation)
+    (one,) = report.sizes
+    alone = replace(one, n_samples=1, similarity=one.similarity[:1, :1], ari_full=np.array([0.9]))
+    rows = (replace(o, low=np.nan, high=np.nan) for o in report.statistics if o.size is not None)
+    known = tuple(o for o in rows if not o.name.startswith("ari_between"))
+    figure = draw_spread(replace(report, sizes=(alone,), statistics=known))
+    assert figure.axes[1].get_xlabel() == "there are no pairs"
+    assert "1 sub-population of 5 of 10 subjects" in texts_of(figure)
+    assert "95 % interval" not in texts_of(figure)
+
+
+def test_histograms_of_what_does_not_vary_end_at_1(parcellation):
+    report = report_of(parcellation)
+    (one,) = report.sizes
+    flat = replace(one, ari_full=np.ones_like(one.ari_full))
+    full = draw_spread(replace(report, sizes=(flat,))).axes[0]
+    assert max(bar.get_x() + bar.get_width() for bar in full.patches) <= 1 + 1e-9

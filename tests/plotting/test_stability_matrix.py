@@ -5,10 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from neuroparcel.plotting.stability_matrix import draw_agreement, order_of, shared_members
+from neuroparcel.brain.stability import StabilityReport
+from neuroparcel.plotting.stability_matrix import (
+    draw_agreement,
+    has_agreement,
+    order_of,
+    shared_members,
+)
 
 from .stability_samples import report_of
+
+
+def with_similarity(report: StabilityReport, value: float) -> StabilityReport:
+    """The same with one index for all pairs."""
+    (one,) = report.sizes
+    return replace(report, sizes=(replace(one, similarity=np.full_like(one.similarity, value)),))
 
 
 def test_alike_sub_populations_stand_together():
@@ -53,6 +66,29 @@ def test_large_sub_populations_are_boxed_in_ranges(parcellation):
     names = [tick.get_text() for tick in boxes.get_xticklabels()]
     assert len(names) <= 8
     assert all("\N{EN DASH}" in name for name in names)
+
+
+@pytest.mark.parametrize("value", [1.0, 0.7])
+def test_what_does_not_vary_is_not_the_worst(parcellation, value):
+    """The scale ends at 1, and its numbers are no differences of a hidden one."""
+    figure = draw_agreement(with_similarity(report_of(parcellation), value))
+    matrix, boxes, bar = figure.axes[0], figure.axes[-1], figure.axes[1]
+    low, high = matrix.images[0].get_clim()
+    assert low < value - 0.05
+    assert high == 1
+    assert boxes.get_ylim()[0] < value <= 1 <= boxes.get_ylim()[1] < 1.01
+    figure.canvas.draw()
+    assert bar.yaxis.get_offset_text().get_text() == ""
+    assert float(bar.get_yticklabels()[-1].get_text()) == 1
+
+
+def test_one_sub_population_agrees_with_none(parcellation):
+    report = report_of(parcellation)
+    (one,) = report.sizes
+    alone = replace(one, similarity=one.similarity[:1, :1], shown=one.shown[:1])
+    assert has_agreement(report, "all")
+    assert not has_agreement(replace(report, sizes=(alone,)), "all")
+    assert not has_agreement(with_similarity(report, np.nan), "all")
 
 
 def test_of_several_sizes_the_ends_are_drawn(parcellation):

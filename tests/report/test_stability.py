@@ -28,6 +28,13 @@ def analysed(*, kind: str = "without-replacement", **given: object) -> Stability
     return of_two(found)
 
 
+def sessions_apart() -> StabilityReport:
+    """A test-retest: each sub-population once from each session."""
+    found = analysed(kind="test-retest", sizes=(2, 5))
+    sizes = (replace(one, session=np.arange(one.n_samples) % 2) for one in found.sizes)
+    return replace(found, sizes=tuple(sizes))
+
+
 def of_two(found: StabilityReport) -> StabilityReport:
     """The same of two subjects only, who are drawn again and again."""
     sizes = tuple(replace(one, members=one.members % 2) for one in found.sizes)
@@ -115,6 +122,38 @@ def test_intervals_that_are_not_over_subjects_have_a_star(results):
     assert ")*" not in words
 
 
+def test_two_sessions_are_not_two_sub_populations(results):
+    write_analysis(results / "stability", sessions_apart())
+    words, _ = section_of(results)
+    assert (
+        "12 sub-populations each of 2 and 5 subjects, drawn at random from the 2 subjects, each "
+        "once with one session and once with another, were parcellated" in words
+    )
+    assert "and that between the two sessions of the same sub-population 0." in words
+    assert "The two maps of a pair are of the same subjects, and differ by session only" in words
+    assert "two sub-populations" not in words
+    assert "Between the sessions" in words
+    assert "Sub-populations overlap" not in words
+
+
+def test_parts_that_are_not_known_are_left_out(results):
+    """Where each has one session, what is of the session is with the subject."""
+    found = analysed(sizes=(2,))
+    rows = tuple(one for one in found.statistics if one.name != "share_session")
+    write_analysis(results / "stability", replace(found, statistics=rows))
+    words, _ = section_of(results)
+    assert "is due to who is in the sub-population of 2 and" in words
+    assert "to the session" not in words
+
+
+def test_halves_share_no_subject(results):
+    write_analysis(results / "stability", analysed(kind="split-half"))
+    words, _ = section_of(results)
+    assert "12 pairs of sub-populations of 5 subjects, drawn without a common subject" in words
+    assert "and that between the two halves of a pair 0." in words
+    assert "The two halves of a pair share no subject, but both are among the 2" in words
+
+
 @pytest.mark.parametrize(
     ("method", "said"),
     [
@@ -146,6 +185,12 @@ def test_groups_have_rows_and_names_that_are_no_elements(results):
     text = (report(results, quiet=True)).read_text(encoding="utf-8")
     assert "<i>" not in text
     words, shown = section_of(results)
+    assert "full population" not in words
+    assert "Group young: With 5 subjects" in words
+    assert words.count("of the labels are those of the full group,") == 2
+    assert "Group young: Of the mean squared deviation" in words
+    alts = [str(picture["alt"]) for picture in shown.all("img")]
+    assert sum("of group young" in alt for alt in alts) == 3
     assert "of the groups <i>old and young of the 2 subjects" not in words
     assert "from the groups <i>old and young of the 2 subjects" in words
     assert len(shown.all("tr")) == 3
