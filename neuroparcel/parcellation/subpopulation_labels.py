@@ -18,7 +18,7 @@ from neuroparcel.parcellation.subpopulations import NetworksOfMany, Source
 from neuroparcel.types import BoolArray, FloatArray, IntArray
 
 PRIORS = ("own", "trained")
-_CHUNK_VALUES = 2**23  # floats of the sub-populations that are labelled together
+_CHUNK_VALUES = 2**22  # floats of the sub-populations that are labelled together: 16 MB
 _N_PRIOR_STEPS = 20  # of a sub-population's prior and its labels, in turns
 _HIDDEN = 128  # activations for each draw of a network, about
 
