@@ -153,16 +153,19 @@ class Clock:
 
 
 def peak_mb() -> float:
-    """Peak memory of this process so far, in MB.
+    """Peak resident memory of this process and of the largest finished child, in MB."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(_own_peak(), children) / 1024
 
-    A process that another one starts has that one's peak in ``getrusage``, but not in /proc.
-    """
+
+def _own_peak() -> int:
+    """In kB: of /proc, as ``getrusage`` of a process has the peak of the one that started it."""
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                return int(line.split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def machine() -> str:
