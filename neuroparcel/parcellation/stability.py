@@ -184,9 +184,7 @@ class StabilityStudy:
             )
             others = [np.setdiff1d(cell.pool, part)[None] for part in cell.left_out]
             without = joined([Maps.of(labeller(rows), reduction) for rows in others])
-            known[cell.group] = FullGroup(
-                soft, found.networks[0], Maps.of(found, reduction).at(0), without
-            )
+            known[cell.group] = FullGroup(soft, Maps.of(found, reduction).at(0), without)
         return known[cell.group]
 
     @cached_property

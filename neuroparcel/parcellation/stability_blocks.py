@@ -73,8 +73,6 @@ class FullGroup:
     Attributes
     ----------
     soft : SoftParcellation
-    networks : (network, component) array of float
-        Topmost networks.
     maps : Maps
         The same, ready to be compared.
     without : Maps
@@ -83,7 +81,6 @@ class FullGroup:
     """
 
     soft: SoftParcellation
-    networks: FloatArray
     maps: Maps
     without: Maps
 

@@ -95,8 +95,8 @@ class Labeller:
         """Labels of sub-populations, all at once."""
         members = torch.from_numpy(np.asarray(index, dtype=np.int64))
         members = members.to(self.source.data.values.device)
-        data = Observation(self.source.data.values[0][members], self.source.data.mask[0][members])
         networks = self.source(members)
+        data = networks.data
         strength = None if self.source.strength is None else self.source.strength[members]
         sessions = self._of_sessions(networks, data, strength)
         return _summary(sessions, data.mask, networks.topmost())

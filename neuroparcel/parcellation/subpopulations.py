@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from neuroparcel.errors import OptionError
+from neuroparcel.families.adavi import MeanFieldPosterior
 from neuroparcel.graph.observation import Observation
 from neuroparcel.graph.template import analyse
 from neuroparcel.graph.trace import seeded
@@ -42,6 +43,10 @@ Latents = Mapping[str, Tensor]
 
 class NetworksOfMany(Protocol):
     """The networks of some sub-populations."""
+
+    @property
+    def data(self) -> Observation:
+        """What they are the networks of, (sub-population, member, session, vertex, component)."""
 
     @property
     def latents(self) -> Latents:
@@ -130,21 +135,29 @@ class DrawnTogether:
     n_draws: int
     seed: int
 
+    @property
+    def data(self) -> Observation:
+        """What they are the networks of."""
+        return self._posterior.data
+
     @cached_property
     @torch.no_grad()
     def latents(self) -> Latents:
         """See :class:`NetworksOfMany`."""
-        posterior, levels = self.encoded.condition(self.index), self.model.levels
+        levels = self.model.levels
         used = {f"{levels[0]}_networks", f"{levels[-1]}_networks", "log_kappa", "mixture_weights"}
         with seeded(self.seed):
-            return posterior.rsample(self.n_draws, common=True, sites=used).values
+            return self._posterior.rsample(self.n_draws, common=True, sites=used).values
 
     @torch.no_grad()
     def evidence(self) -> Tensor:
         """Mean over draws, which is taken of the coefficients of the density."""
-        data = self.encoded.take(self.index)
         density = self.model.mixture(self.latents).natural().mean()
-        return density(data.values).mul_(data.mask.unsqueeze(-1))
+        return density(self.data.values).mul_(self.data.mask.unsqueeze(-1))
+
+    @cached_property
+    def _posterior(self) -> MeanFieldPosterior:
+        return self.encoded.condition(self.index)
 
     def topmost(self) -> Tensor:
         """Mean over draws; over all subjects and sessions, if networks are theirs."""
@@ -191,6 +204,11 @@ class FittedAlone:
     model: MSHBM
     n_draws: int
     seed: int
+
+    @property
+    def data(self) -> Observation:
+        """What they are the networks of."""
+        return self.networks.data
 
     @cached_property
     def latents(self) -> Latents:

@@ -290,7 +290,7 @@ def test_profiles_of_pairs_are_correlated_less_what_all_share(report, study, mod
     (cell,) = study.cells
     blocks = [study.run(place) for place in study.places]
     networks = np.concatenate([block.networks for block in blocks])
-    common = model.reduction.inverse(study.full_group(cell).networks).mean(0)
+    common = study.full_group(cell).maps.profiles.mean(0)
     profiles = model.reduction.inverse(networks) - common
     drawn = [set(members) for members in cell.members.tolist()]
     pairs = [(i, j) for i, j in cell.pairs if drawn[i] != drawn[j]]

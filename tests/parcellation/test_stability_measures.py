@@ -42,7 +42,7 @@ def full_group(shares: np.ndarray, left_out=()) -> FullGroup:
     maps = Maps.of(labels_of(shares, everyone), reduction).at(0)
     others = [np.setdiff1d(everyone, part)[None] for part in left_out] or [everyone]
     without = joined([Maps.of(labels_of(shares, rows), reduction) for rows in others])
-    return FullGroup(None, None, maps, without)
+    return FullGroup(None, maps, without)
 
 
 def column(name: str) -> int:
